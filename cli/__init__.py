@@ -1,0 +1,1 @@
+"""The command line: `jobworker up | supervisor | api | submit | …`."""

@@ -1,0 +1,43 @@
+"""What the supervisors can run, as they publish it: one entry a type, with the schema of its payload."""
+
+from typing import Any, Self
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from jobworker.store.backoff import Backoff
+from jobworker.store.limits import MaxAttempts, MaxCrashes, Name, Priority, TimeoutSeconds
+
+
+class HandlerDefaults(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a handler's declaration says about its jobs; None leaves it to the settings.
+
+    Shapes and ranges are those of a request. `timeout`: UNSET leaves it to the settings, None means no deadline.
+    """
+
+    queue: Name | None = None
+    priority: Priority | None = None
+    timeout: TimeoutSeconds | UnsetType | None = UNSET
+    max_attempts: MaxAttempts | None = None
+    max_crashes: MaxCrashes | None = None
+    backoff: Backoff | None = None
+
+
+class HandlerEntry(Struct, frozen=True, omit_defaults=True):
+    """One type in the catalogue."""
+
+    type: Name
+    #: JSON Schema 2020-12 of the payload.
+    schema: dict[str, Any]
+    defaults: HandlerDefaults = HandlerDefaults()
+    description: str = ""
+    #: Digest of the handler modules' source it was read from.
+    digest: str = ""
+    #: Redis's clock when a supervisor last published it, in ms; set by `decode`.
+    seen_ms: int = 0
+
+    @classmethod
+    def decode(cls, value: bytes) -> Self:
+        """Read a value of the hash `handlers`: `<ms last seen> <JSON>`."""
+        seen_ms, entry = value.split(b" ", 1)
+        return msgspec.structs.replace(msgspec.json.decode(entry, type=cls), seen_ms=int(seen_ms))

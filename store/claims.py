@@ -1,0 +1,123 @@
+"""What passes between a supervisor and Redis in an exchange."""
+
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from jobworker.store.backoff import Backoff
+from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
+from jobworker.store.scripts import Argument
+from jobworker.store.states import Outcome
+
+
+class Attempted(Struct, frozen=True):
+    """Names one attempt: the job and the token under which it is held."""
+
+    id: str
+    token: int
+
+
+class Claim(Struct, frozen=True):
+    """A job claimed for a worker. None means that neither request nor declaration was known at enqueue."""
+
+    id: str
+    token: int
+    type: str
+    queue: str
+    payload: bytes
+    attempt: int
+    timeout_ms: int | None
+    max_attempts: int | None
+    max_crashes: int | None
+    failures: int
+    backoff: Backoff | None
+    created_ms: int
+    worker: int
+
+    @classmethod
+    def decode(cls, row: list[Any]) -> Self:
+        """Read a row as `lua/includes/claim.lua` lists it (CLAIM_FIELDS)."""
+        (job_id, token, kind, queue, payload, attempt, timeout_ms, max_attempts, max_crashes, failures, backoff) = row[:11]
+        return cls(
+            id=job_id.decode(),
+            token=int(token),
+            type=kind.decode(),
+            queue=queue.decode(),
+            payload=payload,
+            attempt=int(attempt),
+            timeout_ms=_maybe(timeout_ms),
+            max_attempts=_maybe(max_attempts),
+            max_crashes=_maybe(max_crashes),
+            failures=int(failures),
+            backoff=None if backoff is None else msgspec.json.decode(backoff, type=Backoff),
+            created_ms=int(row[11]),
+            worker=int(row[12]),
+        )
+
+
+def _maybe(value: bytes | None) -> int | None:
+    return None if value is None else int(value)
+
+
+class Settle(Struct, frozen=True):
+    """The end of an attempt, as the supervisor judges it."""
+
+    id: str
+    token: int
+    outcome: Outcome
+    max_attempts: int
+    max_crashes: int
+    #: True: no further attempt, whatever the budgets say.
+    final: bool = False
+    delay_ms: int = 0
+    reason: str = ""
+    error: ErrorInfo | None = None
+    result: bytes = b""
+    receipt: Receipt | None = None
+    #: None: nothing to keep among the failed attempts.
+    detail: AttemptDetail | None = None
+
+    def arguments(self) -> list[Argument]:
+        """Return the twelve arguments that `lua/exchange.lua` takes."""
+        head: list[Argument] = [self.id, self.token, self.outcome.value, int(self.final), self.delay_ms, self.reason]
+        opaque = [b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)]
+        return [*head, opaque[0], self.result, opaque[1], opaque[2], self.max_attempts, self.max_crashes]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it adds to a call, roughly: what is not bounded elsewhere."""
+        traceback = len(self.error.traceback or "") if self.error else 0
+        return len(self.result) + 2 * traceback + 200
+
+
+class Wanted(Struct, frozen=True):
+    """A job wanted for an idle worker."""
+
+    worker: int
+    prefers: str = ""
+
+
+class ExchangeAnswer(Struct, frozen=True):
+    """What an exchange did: one word per settle (a state, `stale` or `missing`), the jobs claimed."""
+
+    next_due_ms: int | None
+    words: list[str]
+    claims: list[Claim]
+
+
+class BeatAnswer(Struct, frozen=True):
+    """What a beat found."""
+
+    lease_ms: int
+    #: Size of our running index.
+    running: int
+    #: When there may be something to reap; None: nobody else is there.
+    reap_in_ms: int | None
+    reaped: int
+    cancels: list[Attempted]
+
+
+def decode_attempts(flat: list[bytes]) -> list[Attempted]:
+    """Read `id, token, id, token, …`."""
+    return [Attempted(job_id.decode(), int(token)) for job_id, token in zip(flat[::2], flat[1::2], strict=True)]

@@ -1,0 +1,82 @@
+"""Connections to Redis, and its errors in our words."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.exceptions as errors
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobworker.store.errors import StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+
+#: redis-py asks a connection for PING when it was idle this long, so that a half-dead socket is noticed.
+HEALTH_CHECK_INTERVAL_SECONDS = 15
+
+
+def connect(url: str, *, timeout_seconds: float, max_connections: int = 64) -> redis.Redis:
+    """Return a client for threads; nothing is sent yet. Raises StoreMisconfigured for a URL that is none."""
+    return _from_url(redis.Redis, url, Retry(NoBackoff(), 0), timeout_seconds, max_connections)
+
+
+def connect_async(url: str, *, timeout_seconds: float) -> redis.asyncio.Redis:
+    """Return a client for one asyncio loop with a connection of its own; nothing is sent yet."""
+    return _from_url(redis.asyncio.Redis, url, AsyncRetry(NoBackoff(), 0), timeout_seconds, 2)
+
+
+def _from_url(factory: Any, url: str, retry: Any, timeout_seconds: float, max_connections: int) -> Any:
+    # A client that retries by itself runs a script twice after a lost reply: retries are ours alone.
+    try:
+        return factory.from_url(
+            url,
+            retry=retry,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            health_check_interval=HEALTH_CHECK_INTERVAL_SECONDS,
+            max_connections=max_connections,
+        )
+    except ValueError as error:
+        raise StoreMisconfigured(f"redis url: {error}") from None
+
+
+#: Errors that waiting does not cure. Looked up in order: a subclass stands before its base.
+_MISCONFIGURED: dict[type[Exception], str] = {
+    errors.AuthenticationError: "Redis refuses the user or the password of the URL",
+    errors.NoPermissionError: "Redis's ACL denies a command that jobworker needs",
+    errors.MovedError: "this is a node of a Redis Cluster; connect to a single server",
+    ssl.SSLCertVerificationError: "the certificate of Redis is not trusted",
+}
+
+
+def translate(error: Exception) -> StoreError:
+    """Return the StoreError that says what `error` means to us."""
+    for kind, meaning in _MISCONFIGURED.items():
+        if isinstance(error, kind):
+            return StoreMisconfigured(f"{meaning} ({error})")
+    if isinstance(error, errors.OutOfMemoryError):
+        return StoreFull("Redis is out of memory and refuses writes; raise its maxmemory or let jobs finish")
+    if isinstance(error, errors.ConnectionError | errors.TimeoutError | OSError | TimeoutError):
+        return StoreUnavailable(f"Redis is not reachable: {_cause(error)}")
+    if isinstance(error, errors.ReadOnlyError | errors.BusyLoadingError | errors.TryAgainError):
+        return StoreUnavailable(f"Redis takes no writes at the moment: {error}")
+    return StoreError(f"Redis answered with an error: {error}")
+
+
+def _cause(error: BaseException) -> str:
+    # A wrapped OSError says more than redis-py's summary of it, which may be empty.
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise StoreError instead of whatever redis-py or the socket raises inside."""
+    try:
+        yield
+    except (errors.RedisError, OSError, TimeoutError) as error:
+        raise translate(error) from error

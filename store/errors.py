@@ -1,0 +1,62 @@
+"""Errors of the store, split by who must act; the docstring is the default message."""
+
+
+class StoreError(Exception):
+    """The job store could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+
+class StoreUnavailable(StoreError):
+    """Redis is not reachable."""
+
+
+class StoreFull(StoreUnavailable):
+    """Redis is out of memory and refuses writes."""
+
+
+class StoreMisconfigured(StoreError):
+    """Redis refuses us: wrong password, missing permission, or not a server we can use."""
+
+
+class InvalidJob(StoreError):
+    """The store does not accept this job."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class JobNotFound(StoreError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job has the id {job_id}; it never existed, or its retention has ended")
+        self.job_id = job_id
+
+
+class WrongState(StoreError):
+    """The job's state forbids this."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} has already ended: it is {state}")
+        self.job_id = job_id
+        self.state = state
+
+
+class NameInUse(StoreError):
+    """Another living supervisor has this name."""
+
+    def __init__(self, name: str, pid: str, host: str, lease_left_ms: int) -> None:
+        super().__init__(f"name {name} is in use by pid {pid} on host {host}; use --name")
+        self.name = name
+        self.lease_left_ms = lease_left_ms
+
+
+class Reaped(StoreError):
+    """Our lease ended and another supervisor took our jobs."""
+
+
+class Superseded(StoreError):
+    """Another process has registered under our name."""

@@ -1,0 +1,214 @@
+"""The supervisor's side of the store: one incarnation, from `register` to `leave`."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import msgspec
+import redis.asyncio
+from msgspec import Struct
+
+from jobworker.store.catalogue import HandlerEntry
+from jobworker.store.claims import (
+    Attempted,
+    BeatAnswer,
+    Claim,
+    ExchangeAnswer,
+    Settle,
+    Wanted,
+    decode_attempts,
+)
+from jobworker.store.connection import translated
+from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
+from jobworker.store.keys import ALL_QUEUES, Keys
+from jobworker.store.limits import MAX_BATCH_BYTES
+from jobworker.store.retention import Retention
+from jobworker.store.schema import SCHEMA
+from jobworker.store.scripts import Argument, script
+
+#: A blocking call may take this much longer than it was asked to before its connection counts as dead.
+BLOCK_MARGIN_SECONDS = 5.0
+
+
+class Terms(Struct, frozen=True):
+    """What every call of an incarnation goes by."""
+
+    lease_ms: int = 15_000
+    #: Budgets of reaped jobs that have none of their own.
+    max_attempts: int = 3
+    max_crashes: int = 3
+    retention: Retention = Retention()
+
+
+class Registration(Struct, frozen=True):
+    """Who registers: fields of the record that people read."""
+
+    host: str
+    pid: int
+    version: str
+    workers: int
+    queues: str = ""
+
+
+class OldCall(StoreError):
+    """The call is older than one that Redis has already answered; its connection was given up."""
+
+
+class Incarnation:
+    """One epoch of a supervisor's name.
+
+    Every method raises Reaped or Superseded when the epoch may no longer write, StoreUnavailable when Redis is away.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, keys: Keys, name: str, epoch: int, terms: Terms) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.terms = terms
+        self._client = client
+        self._keys = keys
+
+    @classmethod
+    async def register(
+        cls,
+        client: redis.asyncio.Redis,
+        keys: Keys,
+        name: str,
+        who: Registration,
+        terms: Terms,
+        *,
+        lock_id: str,
+        proofs: Sequence[str] = (),
+    ) -> Self:
+        """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead."""
+        record = [item for field, value in msgspec.to_builtins(who).items() for item in (field, value)]
+        reply = await _run(
+            client,
+            "register",
+            [keys.supervisor(name), keys.supervisors, keys.meta],
+            [name, terms.lease_ms, lock_id, SCHEMA, len(proofs), *proofs, *record],
+        )
+        if reply[0] == b"in_use":
+            pid, host, left_ms = reply[1:]
+            raise NameInUse(name, pid.decode(), host.decode(), int(left_ms))
+        if reply[0] == b"schema":
+            raise StoreMisconfigured(f"the data in Redis is of schema {reply[1].decode()}, this version knows {SCHEMA}")
+        return cls(client, keys, name, int(reply[1]), terms)
+
+    async def publish(self, entries: Sequence[HandlerEntry]) -> None:
+        """Tell the API which types can run here."""
+        arguments: list[Argument] = []
+        for entry in entries:
+            arguments += [entry.type, msgspec.json.encode(entry)]
+        await _run(self._client, "publish", [self._keys.handlers], arguments)
+
+    async def exchange(
+        self, call: int, settles: Sequence[Settle], wanted: Sequence[Wanted], queues: Sequence[str] = ()
+    ) -> ExchangeAnswer:
+        """Settle what ended and claim for idle workers, from `queues` or from all.
+
+        A repeat must be the same in every byte: same call id, same arguments.
+        """
+        keys, settled, asked = self._keys, [], []
+        for settle in settles:
+            settled += settle.arguments()
+        for want in wanted:
+            asked += [want.worker, want.prefers]
+        reply = await self._call(
+            "exchange",
+            [
+                *(keys.supervisor(self.name), keys.running(self.name, self.epoch), keys.meta, keys.queues),
+                *(keys.scheduled, keys.expiring, keys.paused),
+            ],
+            [
+                *(*self._head(), call, *self.terms.retention.arguments(), MAX_BATCH_BYTES),
+                *(len(settles), *settled, len(queues), *queues, len(wanted), *asked),
+            ],
+        )
+        next_due_ms, words, rows = reply[1:]
+        return ExchangeAnswer(
+            next_due_ms=None if next_due_ms < 0 else int(next_due_ms),
+            words=[word.decode() for word in words],
+            claims=[Claim.decode(row) for row in rows],
+        )
+
+    async def beat(self) -> BeatAnswer:
+        """Renew the lease; reap one dead incarnation, if there is one that we may reap."""
+        keys, terms = self._keys, self.terms
+        reply = await self._call(
+            "beat",
+            [
+                *(keys.supervisor(self.name), keys.supervisors, keys.running(self.name, self.epoch)),
+                *(keys.cancels(self.name, self.epoch), keys.meta),
+            ],
+            [*self._head(), terms.lease_ms, *terms.retention.arguments(), terms.max_attempts, terms.max_crashes],
+        )
+        lease_ms, running, reap_in_ms, reaped, cancels = reply[1:]
+        return BeatAnswer(lease_ms, running, None if reap_in_ms < 0 else reap_in_ms, reaped, decode_attempts(cancels))
+
+    async def reconcile(self, call: int, held: Sequence[Attempted]) -> list[Attempted]:
+        """Agree on what we hold; return what we list and no longer hold. Takes the place of an open exchange."""
+        flat = [item for attempted in held for item in (attempted.id, attempted.token)]
+        reply = await self._call(
+            "reconcile",
+            [self._keys.supervisor(self.name), self._keys.running(self.name, self.epoch)],
+            [*self._head(), call, *self.terms.retention.arguments(), len(held), *flat],
+        )
+        if int(reply[1]) != call:
+            raise StoreError(f"Redis answered reconcile {call} with the answer of {int(reply[1])}")
+        return decode_attempts(reply[2])
+
+    async def leave(self) -> int:
+        """End the incarnation; return how many jobs had to be put back."""
+        keys = self._keys
+        reply = await self._call(
+            "leave",
+            [
+                *(keys.supervisor(self.name), keys.supervisors),
+                *(keys.running(self.name, self.epoch), keys.cancels(self.name, self.epoch)),
+            ],
+            [*self._head(), *self.terms.retention.arguments()],
+        )
+        return int(reply[1])
+
+    def _head(self) -> list[Argument]:
+        return [self._keys.base, self.name, self.epoch]
+
+    async def _call(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
+        reply = await _run(self._client, name, keys, arguments)
+        if reply[0] != b"ok":
+            raise _REFUSALS[reply[0]]
+        return reply
+
+
+_REFUSALS: dict[bytes, type[StoreError]] = {b"reaped": Reaped, b"superseded": Superseded, b"old": OldCall}
+
+
+async def _run(client: redis.asyncio.Redis, name: str, keys: list[str], arguments: list[Argument]) -> Any:
+    with translated():
+        return await script(name).run_async(client, keys, arguments)
+
+
+class Hints:
+    """Listens to a supervisor's inbox and, while workers are idle, to the wake lists of its queues.
+
+    Hints only: a lost one costs a poll, never a job. The client's `socket_timeout` must allow for the blocking.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, keys: Keys, name: str, queues: Sequence[str]) -> None:
+        self._client = client
+        self._inbox = keys.inbox(name)
+        self._wakes = {keys.wake(queue): queue for queue in (queues or [ALL_QUEUES])}
+
+    async def wait(self, *, idle: bool, seconds: float) -> str | None:
+        """Return `inbox`, or the wake list that had a token; None when nothing came in time."""
+        lists = [self._inbox, *(self._wakes if idle else ())]
+        with translated():
+            found: Any = await self._client.blpop(lists, timeout=seconds)  # type: ignore[misc]
+        if found is None:
+            return None
+        name = found[0].decode()
+        return "inbox" if name == self._inbox else name
+
+    async def push_back(self, wake: str) -> None:
+        """Return a token that we cannot use, for somebody who can."""
+        with translated():
+            await self._client.rpush(wake, "1")  # type: ignore[misc]

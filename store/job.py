@@ -1,0 +1,165 @@
+"""A job as Redis keeps it: what goes in, what comes out. Handlers see `jobworker.handlers.Job` instead."""
+
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from jobworker.store.backoff import Backoff
+from jobworker.store.states import ENDED, JobState, Outcome
+
+
+class NewJob(Struct, frozen=True):
+    """A job to enqueue. None leaves a value to the handler's declaration, read when the job is claimed."""
+
+    id: str
+    type: str
+    queue: str = "default"
+    priority: int = 5
+    payload: bytes = b"null"
+    delay_ms: int = 0
+    run_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    #: 0: no deadline (only a handler's declaration may say so).
+    timeout_ms: int | None = None
+    max_attempts: int | None = None
+    max_crashes: int | None = None
+    backoff: Backoff | None = None
+
+
+class Receipt(Struct, frozen=True):
+    """What an attempt cost."""
+
+    wall_seconds: float
+    cpu_user_seconds: float
+    cpu_system_seconds: float
+    #: Peak of the job itself; None for jobs under 10 ms, where resetting the counter costs more than it tells.
+    peak_rss_bytes: int | None = None
+
+
+class ErrorInfo(Struct, frozen=True, omit_defaults=True):
+    """Why an attempt failed: the exception, or the verdict on a dead worker in words."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+class AttemptDetail(Struct, frozen=True, omit_defaults=True):
+    """The part of an attempt's record that only its supervisor knows (opaque to Redis)."""
+
+    error: ErrorInfo | None = None
+    signal: str | None = None
+    exit_code: int | None = None
+    receipt: Receipt | None = None
+    reason: str | None = None
+
+
+class Attempt(Struct, frozen=True):
+    """One failed attempt, as kept with the job (the last 20)."""
+
+    outcome: Outcome
+    attempt: int
+    started_ms: int
+    ended_ms: int
+    supervisor: str
+    epoch: int
+    worker: int
+    detail: AttemptDetail
+
+    @classmethod
+    def decode(cls, line: bytes) -> Self:
+        """Read a record as `lua/includes/settle.lua` writes it: seven words, then JSON."""
+        outcome, attempt, started, ended, name, epoch, worker, detail = line.split(b" ", 7)
+        return cls(
+            outcome=Outcome(outcome.decode()),
+            attempt=int(attempt),
+            started_ms=int(started),
+            ended_ms=int(ended),
+            supervisor=name.decode(),
+            epoch=int(epoch),
+            worker=int(worker),
+            detail=msgspec.json.decode(detail, type=AttemptDetail),
+        )
+
+
+class JobRecord(Struct, frozen=True):
+    """A job as read from Redis at `now_ms` (Redis's clock, like every time here)."""
+
+    now_ms: int
+    id: str
+    type: str
+    queue: str
+    priority: int
+    status: JobState
+    payload: bytes
+    created_ms: int
+    run_at_ms: int
+    expires_ms: int | None = None
+    timeout_ms: int | None = None
+    max_attempts: int | None = None
+    max_crashes: int | None = None
+    backoff: Backoff | None = None
+    attempt: int = 0
+    failures: int = 0
+    crashes: int = 0
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    cancel_requested_ms: int | None = None
+    token: int | None = None
+    owner: str | None = None
+    epoch: int | None = None
+    worker: int | None = None
+    reason: str | None = None
+    result: bytes | None = None
+    error: ErrorInfo | None = None
+    receipt: Receipt | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has reached a terminal state."""
+        return self.status in ENDED
+
+    @classmethod
+    def decode(cls, job_id: str, now_ms: int, fields: dict[bytes, bytes]) -> Self:
+        """Read the job's hash. A job not started by its expiry is `expired`, swept or not."""
+        values: dict[str, Any] = {"now_ms": now_ms, "id": job_id}
+        attempts: list[tuple[int, bytes]] = []
+        for raw_name, value in fields.items():
+            name = raw_name.decode()
+            if name.startswith("attempt:"):
+                attempts.append((int(name[8:]), value))
+            elif name in _DECODERS:
+                values[name] = _DECODERS[name](value)
+        values["attempts"] = tuple(Attempt.decode(line) for _, line in sorted(attempts))
+        record = cls(**values)
+        return record._expire_if_due()
+
+    def _expire_if_due(self) -> Self:
+        not_started = self.status in (JobState.PENDING, JobState.SCHEDULED) and not self.failures + self.crashes
+        if not_started and self.expires_ms is not None and self.expires_ms <= self.now_ms:
+            return msgspec.structs.replace(self, status=JobState.EXPIRED, ended_ms=self.expires_ms)
+        return self
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+_DECODERS: dict[str, Any] = {
+    **dict.fromkeys(("type", "queue", "owner", "reason"), _text),
+    **dict.fromkeys(
+        (
+            *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),
+            *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms"),
+            *("token", "epoch", "worker"),
+        ),
+        int,
+    ),
+    **dict.fromkeys(("payload", "result"), bytes),
+    "status": lambda value: JobState(value.decode()),
+    "backoff": lambda value: msgspec.json.decode(value, type=Backoff),
+    "error": lambda value: msgspec.json.decode(value, type=ErrorInfo),
+    "receipt": lambda value: msgspec.json.decode(value, type=Receipt),
+}

@@ -1,0 +1,150 @@
+"""The clients' side of the store: enqueue, read, cancel, pause. For threads; the API and the command line use it."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import msgspec
+import redis
+from msgspec import Struct
+
+from jobworker.store.catalogue import HandlerEntry
+from jobworker.store.connection import connect, translated
+from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
+from jobworker.store.job import JobRecord, NewJob
+from jobworker.store.keys import ALL_QUEUES, Keys
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES
+from jobworker.store.retention import Retention
+from jobworker.store.schema import SCHEMA, is_compatible
+from jobworker.store.scripts import Argument, script
+from jobworker.store.states import JobState
+
+#: What `cancel` answers: it is cancelled, or its supervisor has been told to kill it.
+CancelWord = Literal["cancelled", "cancelling"]
+
+
+class Pause(Struct, frozen=True):
+    """Why nothing is claimed from a queue (`*`: from any)."""
+
+    queue: str
+    who: str
+    since_ms: int
+    reason: str | None = None
+
+
+class LiveSupervisor(Struct, frozen=True):
+    """A supervisor whose lease has not ended."""
+
+    name: str
+    epoch: int
+    lease_left_ms: int
+
+
+class JobStore:
+    """Jobs in Redis, seen from a client. Every method raises StoreUnavailable when Redis is away."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, retention: Retention) -> None:
+        self._client = client
+        self._keys = keys
+        self._retention = retention
+
+    @classmethod
+    def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:
+        """Return a store that connects at its first call."""
+        return cls(connect(url, timeout_seconds=timeout_seconds), Keys(prefix), retention)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[JobState]:
+        """Store up to 200 jobs, all or none; return each one's first state.
+
+        Safe to repeat: a job whose id is known is left as it is and answers as the first time.
+        Raises InvalidJob when one would expire before it is due, or when there would be too many queues.
+        """
+        assert 1 <= len(jobs) <= MAX_BATCH_JOBS
+        keys = self._keys
+        arguments: list[Argument] = [keys.base, MAX_QUEUES, len(jobs)]
+        for job in jobs:
+            arguments += _enqueue_arguments(job)
+        reply = self._run("enqueue", [keys.meta, keys.queues, keys.scheduled, keys.expiring], arguments)
+        if reply[0] == b"expired":
+            raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
+        if reply[0] == b"too_many_queues":
+            raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
+        return [JobState(word.decode()) for word in reply[1:]]
+
+    def get(self, job_id: str) -> JobRecord:
+        """Return the job. Raises JobNotFound."""
+        now_ms, pairs = self._run("read", [self._keys.job(job_id)], [])
+        if not pairs:
+            raise JobNotFound(job_id)
+        return JobRecord.decode(job_id, int(now_ms), dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+    def cancel(self, job_id: str) -> CancelWord:
+        """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""
+        keys = self._keys
+        arguments: list[Argument] = [keys.base, job_id, *self._retention.arguments()]
+        word, *state = self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments)
+        if word == b"missing":
+            raise JobNotFound(job_id)
+        if word == b"ended":
+            raise WrongState(job_id, state[0].decode())
+        return "cancelled" if word == b"cancelled" else "cancelling"
+
+    def pause(self, queue: str | None = None, *, who: str, reason: str | None = None) -> None:
+        """Claim nothing more from `queue` (None: from any) until it is resumed; running jobs run on."""
+        note = msgspec.json.encode({"who": who, "reason": reason})
+        self._run("pause", [self._keys.paused], [queue or ALL_QUEUES, note])
+
+    def resume(self, queue: str | None = None) -> None:
+        """Lift the pause of `queue`, or with None the one of everything; pauses of queues stay."""
+        self._run("resume", [self._keys.paused, self._keys.queues], [self._keys.base, queue or ALL_QUEUES])
+
+    def pauses(self) -> list[Pause]:
+        """Return what is paused."""
+        with translated():
+            entries: Any = self._client.hgetall(self._keys.paused)
+        return [_decode_pause(queue.decode(), value) for queue, value in entries.items()]
+
+    def handlers(self) -> dict[str, HandlerEntry]:
+        """Return what the supervisors of the last seven days can run, by type."""
+        with translated():
+            entries: Any = self._client.hgetall(self._keys.handlers)
+        return {name.decode(): HandlerEntry.decode(value) for name, value in entries.items()}
+
+    def supervisors(self) -> list[LiveSupervisor]:
+        """Return the supervisors whose lease has not ended, by name."""
+        members = self._run("supervisors", [self._keys.supervisors], [])
+        rows = [(*member.decode().rsplit(":", 1), int(left)) for member, left in zip(*[iter(members)] * 2, strict=True)]
+        return sorted((LiveSupervisor(name, int(epoch), left) for name, epoch, left in rows), key=lambda row: row.name)
+
+    def check_writable(self) -> None:
+        """Prove that Redis takes a write and that its data is of a version we know."""
+        with translated():
+            found: Any = self._client.hget(self._keys.meta, "schema")
+            self._client.hset(self._keys.meta, "schema", found or SCHEMA)
+        if found is not None and not is_compatible(found.decode()):
+            raise StoreMisconfigured(f"the data in Redis is of schema {found.decode()}, this version knows {SCHEMA}")
+
+    def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
+        with translated():
+            return script(name).run(self._client, keys, arguments)
+
+
+def _enqueue_arguments(job: NewJob) -> list[Argument]:
+    optional: dict[str, Argument | None] = {
+        "timeout_ms": job.timeout_ms,
+        "max_attempts": job.max_attempts,
+        "max_crashes": job.max_crashes,
+        "backoff": None if job.backoff is None else msgspec.json.encode(job.backoff),
+    }
+    fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
+    head: list[Argument] = [job.id, job.type, job.queue, job.priority, job.payload, job.delay_ms]
+    times: list[Argument] = ["" if time is None else time for time in (job.run_at_ms, job.expires_at_ms)]
+    return [*head, *times, len(fields), *fields]
+
+
+def _decode_pause(queue: str, value: bytes) -> Pause:
+    since_ms, note = value.split(b" ", 1)
+    return Pause(queue=queue, since_ms=int(since_ms), **msgspec.json.decode(note))

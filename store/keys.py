@@ -1,0 +1,63 @@
+"""Every key in Redis: its name, its type, what it holds. No key name is made anywhere else.
+
+All keys of a partition share one hash tag, so that every script works on a Redis Cluster.
+Scripts that reach keys of jobs and queues by name get ``base`` and append as the properties here do.
+"""
+
+from typing import Final
+
+#: Stands for "all queues" in `wake` and `paused`; no queue can bear this name (limits.NAME).
+ALL_QUEUES: Final = "*"
+
+
+class Keys:
+    """The keys of one partition."""
+
+    def __init__(self, prefix: str = "jobworker", partition: int = 0) -> None:
+        self.base = f"{prefix}:{{{partition}}}:"
+        #: hash: `schema`, `sequence`, `last_beat` (ms), `reap_after` (ms).
+        self.meta = f"{self.base}meta"
+        #: zset, state index of scheduled jobs: id, scored by the ms it is due.
+        self.scheduled = f"{self.base}scheduled"
+        #: zset, secondary: id of a job not started yet, scored by the ms at which it expires.
+        self.expiring = f"{self.base}expiring"
+        #: zset: `<name>:<epoch>`, scored by the ms its lease ends (0: taken over, to be reaped).
+        self.supervisors = f"{self.base}supervisors"
+        #: hash: type -> `<ms last seen> <JSON of HandlerEntry>`.
+        self.handlers = f"{self.base}handlers"
+        #: hash: `*` or queue -> JSON of Pause.
+        self.paused = f"{self.base}paused"
+        #: set: names of the queues that ever held a job.
+        self.queues = f"{self.base}queues"
+
+    def job(self, job_id: str) -> str:
+        """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""
+        return f"{self.base}job:{job_id}"
+
+    def ready(self, queue: str) -> str:
+        """zset, state index of pending jobs: id, scored by (10 - priority) * 2**44 + sequence."""
+        return f"{self.base}ready:{queue}"
+
+    def running(self, name: str, epoch: int) -> str:
+        """hash, state index of the jobs that one incarnation holds: id -> token."""
+        return f"{self.base}running:{name}:{epoch}"
+
+    def cancels(self, name: str, epoch: int) -> str:
+        """hash: id -> token of running jobs that a client wants cancelled."""
+        return f"{self.base}cancels:{name}:{epoch}"
+
+    def ended(self, status: str) -> str:
+        """zset, state index of ended jobs: id, scored by the ms it ended; trimmed by age and count."""
+        return f"{self.base}ended:{status}"
+
+    def supervisor(self, name: str) -> str:
+        """hash: epoch, lock_id, lease_end, held_since, proof, host, pid, …, last_call, last_answer."""
+        return f"{self.base}supervisor:{name}"
+
+    def inbox(self, name: str) -> str:
+        """list: hints for one supervisor, for example that a running job was cancelled."""
+        return f"{self.base}inbox:{name}"
+
+    def wake(self, queue: str) -> str:
+        """list: at most one token, the hint that `queue` has something to claim."""
+        return f"{self.base}wake:{queue}"

@@ -1,0 +1,28 @@
+"""What is allowed, as annotated types: the one table of ranges, for requests, declarations and settings."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+MIB: Final = 1024 * 1024
+
+MAX_PAYLOAD_BYTES: Final = MIB
+MAX_RESULT_BYTES: Final = MIB
+MAX_JSON_DEPTH: Final = 64
+#: How many jobs, and how many bytes of them, one script call enqueues, settles or claims.
+MAX_BATCH_JOBS: Final = 200
+MAX_BATCH_BYTES: Final = 4 * MIB
+#: How many queues may exist: each exchange looks at every queue it serves.
+MAX_QUEUES: Final = 1000
+MAX_DELAY_SECONDS: Final = 366 * 86_400
+
+#: Names of types, queues and supervisors.
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+Priority = Annotated[int, Meta(ge=1, le=10, description="10 is the highest")]
+TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
+DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
+MaxAttempts = Annotated[int, Meta(ge=1, le=100)]
+MaxCrashes = Annotated[int, Meta(ge=1, le=1000)]
+BackoffSeconds = Annotated[float, Meta(ge=0, le=86_400)]
+BackoffFactor = Annotated[float, Meta(ge=1, le=100)]

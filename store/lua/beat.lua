@@ -1,0 +1,73 @@
+-- beat: renew a lease, hear which jobs are to be cancelled, reap a bounded step of a dead incarnation.
+-- Promise: only a living, unvoided epoch is renewed. Reaping voids the epoch before it moves its first job. Nobody reaps
+--   who has not held its own lease for a full term, except earlier epochs of its own name proven dead.
+-- KEYS  1 record of the name (hash)  2 supervisors (zset)  3 running (hash)  4 cancels (hash)  5 meta (hash)
+-- ARGV  1 base  2 name  3 epoch  4 lease ms  5 6 7 retention  8 max attempts  9 max crashes (of jobs without their own)
+-- Returns {'ok', lease ms, size of running, ms until there may be something to reap or -1, jobs reaped, {id, token, …} to cancel}
+--   | {'reaped'} | {'superseded'}
+-- include: clock
+-- include: queueing
+-- include: ending
+-- include: settle
+-- include: incarnation
+local record, supervisors, running, cancels, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local base, name, epoch, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local limits, max_attempts, max_crashes = retention(5), ARGV[8], ARGV[9]
+
+local refused = refusal(record, epoch)
+if refused then return {refused} end
+
+local mine = read_fields(record, {'lease_end', 'held_since', 'proven'})
+local held_since = tonumber(mine.held_since)
+if tonumber(mine.lease_end) <= now then held_since = now end
+redis.call('HSET', record, 'lease_end', integer(now + lease_ms), 'held_since', integer(held_since))
+redis.call('ZADD', supervisors, integer(now + lease_ms), name .. ':' .. epoch)
+
+-- A long silence of everybody, or a step of the clock: leases may have ended with nobody dead. Nobody reaps for a term.
+local beats = read_fields(meta, {'last_beat', 'reap_after'})
+local reap_after = tonumber(beats.reap_after or 0)
+if now - tonumber(beats.last_beat or 0) > lease_ms / 2 then reap_after = now + lease_ms end
+redis.call('HSET', meta, 'last_beat', integer(now), 'reap_after', integer(reap_after))
+local may_reap_at = math.max(reap_after, held_since + lease_ms)
+
+local function void(other_name, other_epoch)
+  local other = base .. 'supervisor:' .. other_name
+  if redis.call('HGET', other, 'epoch') == other_epoch then
+    redis.call('HSET', other, 'lease_end', 0)
+    redis.call('PEXPIRE', other, 604800000)
+  end
+end
+
+local function reap(other_name, other_epoch)
+  void(other_name, other_epoch)
+  local theirs = {base = base, name = other_name, epoch = other_epoch, limits = limits}
+  local index = base .. 'running:' .. other_name .. ':' .. other_epoch
+  local entries = redis.call('HSCAN', index, 0, 'COUNT', 50)[2]
+  for i = 1, #entries, 2 do
+    settle(theirs, entries[i], entries[i + 1], verdictless('lost', '{}', max_attempts, max_crashes))
+    redis.call('HDEL', index, entries[i])
+  end
+  if redis.call('HLEN', index) == 0 then
+    redis.call('DEL', base .. 'cancels:' .. other_name .. ':' .. other_epoch)
+    redis.call('ZREM', supervisors, other_name .. ':' .. other_epoch)
+  end
+  return #entries / 2
+end
+
+-- One dead incarnation a beat; the time of the next tells the caller when to come again.
+local reaped, again_at = 0, -1
+for _, member in ipairs(redis.call('ZRANGE', supervisors, 0, 9)) do
+  local other_name, other_epoch = string.match(member, '^(.*):(%d+)$')
+  local lease_end = tonumber(redis.call('ZSCORE', supervisors, member))
+  local own_past = other_name == name and mine.proven == '1' and tonumber(other_epoch) < tonumber(epoch)
+  local at = math.max(lease_end, own_past and 0 or may_reap_at)
+  if member ~= name .. ':' .. epoch then
+    if at <= now and reaped == 0 then
+      reaped = reap(other_name, other_epoch)
+      at = now
+    end
+    if redis.call('ZSCORE', supervisors, member) and (again_at == -1 or at < again_at) then again_at = at end
+  end
+end
+local wait = again_at == -1 and -1 or math.max(again_at - now, 0)
+return {'ok', lease_ms, redis.call('HLEN', running), wait, reaped, redis.call('HGETALL', cancels)}

@@ -1,0 +1,63 @@
+-- exchange: settle what ended, promote what is due, claim for idle workers.
+-- Promise: numbered calls. A repeat of the last call answers as it did and does nothing again; an older one does nothing.
+--   A job is in exactly one index before and after. Nothing is claimed once the lease has ended.
+-- KEYS  1 record of the name (hash)  2 running (hash)  3 meta (hash)  4 queues (set)  5 scheduled (zset)
+--       6 expiring (zset)  7 paused (hash)
+-- ARGV  1 base  2 name  3 epoch  4 call id  5 6 7 retention  8 most bytes to claim
+--       9 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
+--         max attempts, max crashes;
+--       then number of queues served (0: all), each a name;
+--       then number of claims wanted, each: worker pid, queue preferred ('': none)
+-- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as {id, token, field…} (CLAIM_FIELDS)
+--   | {'reaped'} | {'superseded'} | {'old'}
+-- include: clock
+-- include: queueing
+-- include: ending
+-- include: settle
+-- include: incarnation
+-- include: claim
+local record, running, meta, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local scheduled, expiring, paused = KEYS[5], KEYS[6], KEYS[7]
+local base, name, epoch, call, max_bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[8])
+local holder = {base = base, name = name, epoch = epoch, limits = retention(5)}
+
+local refused = refusal(record, epoch)
+if refused then return {refused} end
+local last_call = tonumber(redis.call('HGET', record, 'last_call'))
+if call < last_call then return {'old'} end
+
+local function due_in()
+  local first = redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES')
+  return first[1] and math.max(tonumber(first[2]) - now, 0) or -1
+end
+if call == last_call then
+  local words, jobs = replay(holder, redis.call('HGET', record, 'last_answer'))
+  return {'ok', due_in(), words, jobs}
+end
+
+local position = 8
+local function take()
+  position = position + 1
+  return ARGV[position]
+end
+
+local words = {}
+for i = 1, tonumber(take()) do
+  local id, token = take(), take()
+  words[i] = settle(holder, id, token, {outcome = take(), final = take(), delay_ms = take(), reason = take(),
+    error = take(), result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take()})
+end
+
+promote_due(base, meta, scheduled)
+expire_due(base, expiring, holder.limits)
+
+local served, wanted = {}, {}
+for i = 1, tonumber(take()) do served[i] = take() end
+for i = 1, tonumber(take()) do wanted[i] = {worker = take(), prefers = take()} end
+local jobs = {}
+if #wanted > 0 and tonumber(redis.call('HGET', record, 'lease_end')) > now then
+  if #served == 0 then served = redis.call('SMEMBERS', queues) end
+  jobs = claim(holder, running, open_queues(paused, served), wanted, max_bytes)
+end
+redis.call('HSET', record, 'last_call', integer(call), 'last_answer', remember(words, jobs))
+return {'ok', due_in(), words, jobs}

@@ -1,0 +1,39 @@
+-- Ending a job: its terminal state, its index, its retention.
+
+local function retention(first)
+  return {keep = tonumber(ARGV[first]), keep_failed = tonumber(ARGV[first + 1]), keep_jobs = tonumber(ARGV[first + 2])}
+end
+
+-- Deletes what is over age or number, a few entries a call: more leave than come, and no call takes long.
+local function trim_ended(base, status, keep, keep_jobs)
+  local index = base .. 'ended:' .. status
+  local old = redis.call('ZRANGEBYSCORE', index, '-inf', integer(now - keep), 'LIMIT', 0, 20)
+  local surplus = math.min(redis.call('ZCARD', index) - #old - keep_jobs, 20)
+  if surplus > 0 then
+    for _, id in ipairs(redis.call('ZRANGE', index, #old, #old + surplus - 1)) do old[#old + 1] = id end
+  end
+  for _, id in ipairs(old) do
+    redis.call('ZREM', index, id)
+    redis.call('DEL', base .. 'job:' .. id)
+  end
+end
+
+local function end_job(base, id, status, limits)
+  local job = base .. 'job:' .. id
+  local keep = status == 'failed' and limits.keep_failed or limits.keep
+  redis.call('HSET', job, 'status', status, 'ended_ms', integer(now))
+  redis.call('ZREM', base .. 'expiring', id)
+  redis.call('ZADD', base .. 'ended:' .. status, integer(now), id)
+  redis.call('PEXPIRE', job, integer(keep))
+  trim_ended(base, status, keep, limits.keep_jobs)
+end
+
+-- A job expires when its time has passed and no attempt has been spent on it.
+local function is_expired(expires_ms, failures, crashes)
+  return expires_ms and tonumber(expires_ms) <= now and tonumber(failures) + tonumber(crashes) == 0
+end
+
+-- Takes a job that waits out of its state index.
+local function remove_waiting(base, id, status, queue)
+  redis.call('ZREM', status == 'pending' and base .. 'ready:' .. queue or base .. 'scheduled', id)
+end

@@ -1,0 +1,83 @@
+"""A real Redis-compatible server for tests, on a Unix socket and a loopback port of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+
+from jobworker.cli.embedded import find_server
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """One server process; `kill`, `stop`, `resume` and `start` make the faults that tests need."""
+
+    def __init__(self, directory: Path, *, options: tuple[str, ...] = ()) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        program = find_server()
+        assert program is not None
+        command = [
+            *(str(program), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no", *self.options),
+        ]
+        with (self.directory / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
+        self._wait_until_ready()
+
+    def kill(self) -> None:
+        """Kill it as a crash would (kill -9)."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.resume()
+            self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """Make it a black hole: connections are accepted by the kernel, nothing is answered."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def _end(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait()
+        self.process = None
+
+    def _wait_until_ready(self) -> None:
+        # The server tells nobody that it is ready but those who ask.
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with redis.Redis(port=self.port, socket_timeout=5) as client:
+                    client.ping()
+                return
+            except redis.exceptions.ConnectionError:
+                assert self.process is not None
+                assert self.process.poll() is None, (self.directory / "server.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
