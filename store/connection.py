@@ -1,7 +1,7 @@
 """Connections to Redis, and its errors in our words."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,21 +20,29 @@ HEALTH_CHECK_INTERVAL_SECONDS = 15
 
 def connect(url: str, *, timeout_seconds: float, max_connections: int = 64) -> redis.Redis:
     """Return a client for threads; nothing is sent yet. Raises StoreMisconfigured for a URL that is none."""
-    return _from_url(redis.Redis, url, Retry(NoBackoff(), 0), timeout_seconds, max_connections)
+    client: redis.Redis = _from_url(redis.Redis, url, Retry(NoBackoff(), 0), timeout_seconds, max_connections)
+    return client
 
 
-def connect_async(url: str, *, timeout_seconds: float) -> redis.asyncio.Redis:
-    """Return a client for one asyncio loop with a connection of its own; nothing is sent yet."""
-    return _from_url(redis.asyncio.Redis, url, AsyncRetry(NoBackoff(), 0), timeout_seconds, 2)
+def connect_async(url: str, *, timeout_seconds: float, block_seconds: float = 0.0) -> redis.asyncio.Redis:
+    """Return a client for one asyncio loop with a connection of its own; nothing is sent yet.
+
+    `block_seconds`: how long its blocking calls may wait at the server, besides `timeout_seconds`.
+    """
+    retry = AsyncRetry(NoBackoff(), 0)
+    client: redis.asyncio.Redis = _from_url(redis.asyncio.Redis, url, retry, timeout_seconds, 2, block_seconds)
+    return client
 
 
-def _from_url(factory: Any, url: str, retry: Any, timeout_seconds: float, max_connections: int) -> Any:
+def _from_url(
+    factory: Any, url: str, retry: Any, timeout_seconds: float, max_connections: int, block_seconds: float = 0.0
+) -> Any:
     # A client that retries by itself runs a script twice after a lost reply: retries are ours alone.
     try:
         return factory.from_url(
             url,
             retry=retry,
-            socket_timeout=timeout_seconds,
+            socket_timeout=timeout_seconds + block_seconds,
             socket_connect_timeout=timeout_seconds,
             health_check_interval=HEALTH_CHECK_INTERVAL_SECONDS,
             max_connections=max_connections,
@@ -42,6 +50,11 @@ def _from_url(factory: Any, url: str, retry: Any, timeout_seconds: float, max_co
     except ValueError as error:
         raise StoreMisconfigured(f"redis url: {error}") from None
 
+
+#: Errors that pass: it is a replica, it loads its data, there is no master. Some of them are ConnectionErrors.
+_PASSING = (errors.ReadOnlyError, errors.BusyLoadingError, errors.TryAgainError, errors.ClusterDownError)
+#: Codes that redis-py has no class for: the disk is full or broken, replicas are out of touch, a script runs too long.
+_PASSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
 
 #: Errors that waiting does not cure. Looked up in order: a subclass stands before its base.
 _MISCONFIGURED: dict[type[Exception], str] = {
@@ -54,15 +67,18 @@ _MISCONFIGURED: dict[type[Exception], str] = {
 
 def translate(error: Exception) -> StoreError:
     """Return the StoreError that says what `error` means to us."""
+    # redis-py wraps what TLS raises and names no cause.
+    untrusted = isinstance(error.__context__, ssl.SSLCertVerificationError)
+    found: BaseException | None = error.__context__ if untrusted else error
     for kind, meaning in _MISCONFIGURED.items():
-        if isinstance(error, kind):
+        if isinstance(found, kind):
             return StoreMisconfigured(f"{meaning} ({error})")
     if isinstance(error, errors.OutOfMemoryError):
         return StoreFull("Redis is out of memory and refuses writes; raise its maxmemory or let jobs finish")
+    if isinstance(error, _PASSING) or str(error).startswith(_PASSING_CODES):
+        return StoreUnavailable(f"Redis takes no writes at the moment: {error}")
     if isinstance(error, errors.ConnectionError | errors.TimeoutError | OSError | TimeoutError):
         return StoreUnavailable(f"Redis is not reachable: {_cause(error)}")
-    if isinstance(error, errors.ReadOnlyError | errors.BusyLoadingError | errors.TryAgainError):
-        return StoreUnavailable(f"Redis takes no writes at the moment: {error}")
     return StoreError(f"Redis answered with an error: {error}")
 
 
@@ -74,7 +90,7 @@ def _cause(error: BaseException) -> str:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None, None, None]:
     """Raise StoreError instead of whatever redis-py or the socket raises inside."""
     try:
         yield

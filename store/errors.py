@@ -60,3 +60,11 @@ class Reaped(StoreError):
 
 class Superseded(StoreError):
     """Another process has registered under our name."""
+
+
+class BadSetting(StoreError):
+    """A setting has a value that is not allowed, or there is no such setting."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name

@@ -25,9 +25,6 @@ from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA
 from jobworker.store.scripts import Argument, script
 
-#: A blocking call may take this much longer than it was asked to before its connection counts as dead.
-BLOCK_MARGIN_SECONDS = 5.0
-
 
 class Terms(Struct, frozen=True):
     """What every call of an incarnation goes by."""
@@ -93,6 +90,14 @@ class Incarnation:
             raise StoreMisconfigured(f"the data in Redis is of schema {reply[1].decode()}, this version knows {SCHEMA}")
         return cls(client, keys, name, int(reply[1]), terms)
 
+    def on(self, client: redis.asyncio.Redis) -> Self:
+        """Return the same incarnation on another client."""
+        return type(self)(client, self._keys, self.name, self.epoch, self.terms)
+
+    async def close(self) -> None:
+        """Close the connection; the incarnation goes on."""
+        await self._client.aclose()
+
     async def publish(self, entries: Sequence[HandlerEntry]) -> None:
         """Tell the API which types can run here."""
         arguments: list[Argument] = []
@@ -107,7 +112,9 @@ class Incarnation:
 
         A repeat must be the same in every byte: same call id, same arguments.
         """
-        keys, settled, asked = self._keys, [], []
+        keys = self._keys
+        settled: list[Argument] = []
+        asked: list[Argument] = []
         for settle in settles:
             settled += settle.arguments()
         for want in wanted:
@@ -187,10 +194,21 @@ async def _run(client: redis.asyncio.Redis, name: str, keys: list[str], argument
         return await script(name).run_async(client, keys, arguments)
 
 
+#: What a supervisor writes into its own inbox to end its wait there.
+IDLE = "idle"
+
+
+class Hint(Struct, frozen=True):
+    """A word from the inbox (`cancel`, `idle`), or the token of a wake list."""
+
+    word: str
+    wake: str | None
+
+
 class Hints:
     """Listens to a supervisor's inbox and, while workers are idle, to the wake lists of its queues.
 
-    Hints only: a lost one costs a poll, never a job. The client's `socket_timeout` must allow for the blocking.
+    Hints only: a lost one costs a poll, never a job.
     """
 
     def __init__(self, client: redis.asyncio.Redis, keys: Keys, name: str, queues: Sequence[str]) -> None:
@@ -198,17 +216,32 @@ class Hints:
         self._inbox = keys.inbox(name)
         self._wakes = {keys.wake(queue): queue for queue in (queues or [ALL_QUEUES])}
 
-    async def wait(self, *, idle: bool, seconds: float) -> str | None:
-        """Return `inbox`, or the wake list that had a token; None when nothing came in time."""
+    async def wait(self, *, idle: bool, seconds: float) -> Hint | None:
+        """Return the next hint; None when nothing came in time."""
         lists = [self._inbox, *(self._wakes if idle else ())]
         with translated():
             found: Any = await self._client.blpop(lists, timeout=seconds)  # type: ignore[misc]
         if found is None:
             return None
         name = found[0].decode()
-        return "inbox" if name == self._inbox else name
+        return Hint(word=found[1].decode(), wake=None if name == self._inbox else name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
 
     async def push_back(self, wake: str) -> None:
         """Return a token that we cannot use, for somebody who can."""
+        # Another may have come meanwhile: one is enough.
+        await self._push(wake, "1", most=1)
+
+    async def interrupt(self) -> None:
+        """End a wait that goes on meanwhile."""
+        await self._push(self._inbox, IDLE, most=10)
+
+    async def _push(self, name: str, word: str, *, most: int) -> None:
         with translated():
-            await self._client.rpush(wake, "1")  # type: ignore[misc]
+            async with self._client.pipeline() as pipeline:
+                pipeline.rpush(name, word)
+                pipeline.ltrim(name, 0, most - 1)
+                await pipeline.execute()

@@ -147,6 +147,10 @@ def _text(value: bytes) -> str:
     return value.decode(errors="replace")
 
 
+def _status(value: bytes) -> JobState:
+    return JobState(value.decode())
+
+
 _DECODERS: dict[str, Any] = {
     **dict.fromkeys(("type", "queue", "owner", "reason"), _text),
     **dict.fromkeys(
@@ -158,8 +162,8 @@ _DECODERS: dict[str, Any] = {
         int,
     ),
     **dict.fromkeys(("payload", "result"), bytes),
-    "status": lambda value: JobState(value.decode()),
-    "backoff": lambda value: msgspec.json.decode(value, type=Backoff),
-    "error": lambda value: msgspec.json.decode(value, type=ErrorInfo),
-    "receipt": lambda value: msgspec.json.decode(value, type=Receipt),
+    "status": _status,
+    "backoff": msgspec.json.Decoder(Backoff).decode,
+    "error": msgspec.json.Decoder(ErrorInfo).decode,
+    "receipt": msgspec.json.Decoder(Receipt).decode,
 }

@@ -122,9 +122,10 @@ class JobStore:
     def check_writable(self) -> None:
         """Prove that Redis takes a write and that its data is of a version we know."""
         with translated():
+            # A write, refused where writes are, also when it changes nothing.
+            self._client.hsetnx(self._keys.meta, "schema", SCHEMA)
             found: Any = self._client.hget(self._keys.meta, "schema")
-            self._client.hset(self._keys.meta, "schema", found or SCHEMA)
-        if found is not None and not is_compatible(found.decode()):
+        if not is_compatible(found.decode()):
             raise StoreMisconfigured(f"the data in Redis is of schema {found.decode()}, this version knows {SCHEMA}")
 
     def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:

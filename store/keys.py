@@ -25,7 +25,7 @@ class Keys:
         self.supervisors = f"{self.base}supervisors"
         #: hash: type -> `<ms last seen> <JSON of HandlerEntry>`.
         self.handlers = f"{self.base}handlers"
-        #: hash: `*` or queue -> JSON of Pause.
+        #: hash: `*` or queue -> `<ms since> <JSON of who and why>`.
         self.paused = f"{self.base}paused"
         #: set: names of the queues that ever held a job.
         self.queues = f"{self.base}queues"
@@ -51,7 +51,7 @@ class Keys:
         return f"{self.base}ended:{status}"
 
     def supervisor(self, name: str) -> str:
-        """hash: epoch, lock_id, lease_end, held_since, proof, host, pid, …, last_call, last_answer."""
+        """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, last_call, last_answer."""
         return f"{self.base}supervisor:{name}"
 
     def inbox(self, name: str) -> str:

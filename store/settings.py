@@ -1,7 +1,7 @@
 """Every setting, its default and its range. One Struct a section; configuration.py finds their values.
 
 `[section] key` in the file is `JOBWORKER_SECTION_KEY` in the environment and `--section-key` on the command line.
-Durations are seconds.
+Durations are seconds. A `description` says what a setting does, a `title` the shape of a text.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from jobworker.store import limits
 from jobworker.store.backoff import Backoff
 from jobworker.store.limits import (
     NAME_PATTERN,
@@ -17,45 +18,65 @@ from jobworker.store.limits import (
     BackoffSeconds,
     MaxAttempts,
     MaxCrashes,
-    Name,
     Priority,
     TimeoutSeconds,
 )
 from jobworker.store.retention import Retention
 
+#: The longest that an ended job may be kept: ten years.
+MAX_KEEP_SECONDS = 10 * 366 * 86_400
+
 Seconds = Annotated[float, Meta(ge=0.1, le=86_400)]
-KeepSeconds = Annotated[int, Meta(ge=60)]
-Listen = Annotated[str, Meta(pattern=r"^.+:\d{1,5}\Z", description="HOST:PORT")]
+KeepSeconds = Annotated[int, Meta(ge=60, le=MAX_KEEP_SECONDS)]
+Name = Annotated[limits.Name, Meta(title="a letter or digit, then up to 127 letters, digits, '.', '_' or '-'")]
+QueueShare = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(=[1-9][0-9]{0,3})?\Z",
+        title="NAME or NAME=WEIGHT, the weight from 1 to 9999",
+    ),
+]
+Listen = Annotated[
+    str,
+    Meta(
+        pattern=r"^.+:(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])\Z",
+        title="HOST:PORT, the port from 0 to 65535",
+    ),
+]
+RedisUrl = Annotated[str, Meta(pattern=r"^(rediss?|unix)://.", title="a redis://, rediss:// or unix:// URL")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://.", title="an http:// or https:// URL")]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of the sections."""
 
 
-class RedisSettings(Section):
+class RedisSettings(Section, frozen=True):
     """Where the jobs are."""
 
-    url: str = "redis://127.0.0.1:6379/0"
-    prefix: Name = "jobworker"
-    timeout: Annotated[float, Meta(ge=0.1, le=60)] = 2.0
+    url: Annotated[RedisUrl, Meta(description="the server that holds the jobs")] = "redis://127.0.0.1:6379/0"
+    prefix: Annotated[Name, Meta(description="what every key begins with")] = "jobworker"
+    timeout: Annotated[
+        float, Meta(ge=0.1, le=60, description="seconds until a connect or a call to Redis is given up")
+    ] = 2.0
 
 
-class JobSettings(Section):
+class JobSettings(Section, frozen=True):
     """What a job gets when neither its request nor its handler's declaration says anything."""
 
-    default_handler: Name = "echo"
-    queue: Name = "default"
-    priority: Priority = 5
-    timeout: TimeoutSeconds = 300.0
-    max_attempts: MaxAttempts = 3
-    max_crashes: MaxCrashes = 3
-    backoff_base: BackoffSeconds = 1.0
-    backoff_factor: BackoffFactor = 2.0
-    backoff_max: BackoffSeconds = 3600.0
-    backoff_jitter: bool = True
-    keep: KeepSeconds = 24 * 3600
-    keep_failed: KeepSeconds = 14 * 24 * 3600
-    keep_jobs: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000_000
+    default_handler: Annotated[Name, Meta(description="the type of a job that names none")] = "echo"
+    queue: Annotated[Name, Meta(description="the queue of a job that names none")] = "default"
+    priority: Annotated[Priority, Meta(description="of a job; 10 is the highest")] = 5
+    timeout: Annotated[TimeoutSeconds, Meta(description="seconds after which an attempt is killed")] = 300.0
+    max_attempts: Annotated[MaxAttempts, Meta(description="failed attempts after which a job has failed")] = 3
+    max_crashes: Annotated[MaxCrashes, Meta(description="crashes of its worker after which a job has failed")] = 3
+    backoff_base: Annotated[BackoffSeconds, Meta(description="seconds before the second attempt, at most")] = 1.0
+    backoff_factor: Annotated[BackoffFactor, Meta(description="by what the wait grows with each failure")] = 2.0
+    backoff_max: Annotated[BackoffSeconds, Meta(description="seconds between two attempts, at most")] = 3600.0
+    backoff_jitter: Annotated[bool, Meta(description="wait a random part of that time")] = True
+    keep: Annotated[KeepSeconds, Meta(description="seconds that ended jobs are kept")] = 24 * 3600
+    keep_failed: Annotated[KeepSeconds, Meta(description="seconds that failed jobs are kept")] = 14 * 24 * 3600
+    keep_jobs: Annotated[int, Meta(ge=1, le=1_000_000, description="ended jobs kept of each status")] = 1_000_000
 
     @property
     def backoff(self) -> Backoff:
@@ -74,60 +95,76 @@ def default_name() -> str:
     return name if re.match(NAME_PATTERN, name) else "supervisor"
 
 
-class SupervisorSettings(Section):
+class SupervisorSettings(Section, frozen=True):
     """One supervisor and its workers."""
 
-    name: Name = field(default_factory=default_name)
-    workers: Annotated[int, Meta(ge=1, le=1000)] | Literal["auto"] = "auto"
-    #: Workers forked and imported ahead of need.
-    spares: Annotated[int, Meta(ge=0, le=100)] = 1
-    #: NAME or NAME=WEIGHT; none: all queues, strictly by priority.
-    queues: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(=[1-9][0-9]{0,3})?\Z")], ...] = ()
-    #: Dotted modules and .py files.
-    handlers: tuple[str, ...] = ()
-    #: How long running jobs may take to end after SIGTERM.
-    grace: Annotated[float, Meta(ge=0, le=86_400)] = 25.0
-    lease: Annotated[float, Meta(ge=3, le=300)] = 15.0
-    beat: Annotated[float, Meta(ge=0.5, le=60)] = 3.0
-    #: How long to wait when no hint comes: a lost hint costs at most this.
-    poll: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
+    name: Annotated[Name, Meta(description="unique among the supervisors")] = field(default_factory=default_name)
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | Literal["auto"],
+        Meta(description="jobs that run at once; auto: one a CPU we may use"),
+    ] = "auto"
+    spares: Annotated[int, Meta(ge=0, le=100, description="workers forked and imported ahead of need")] = 1
+    queues: Annotated[
+        tuple[QueueShare, ...],
+        Meta(description="serve this queue, with weights in weighted turns; none: all, strictly by priority"),
+    ] = ()
+    handlers: Annotated[tuple[str, ...], Meta(description="a dotted module or a .py file with handlers")] = ()
+    grace: Annotated[
+        float, Meta(ge=0, le=86_400, description="seconds that running jobs may take to end after SIGTERM")
+    ] = 25.0
+    lease: Annotated[
+        float, Meta(ge=3, le=300, description="seconds of silence after which others take over our jobs")
+    ] = 15.0
+    beat: Annotated[float, Meta(ge=0.5, le=60, description="seconds between two signs of life in Redis")] = 3.0
+    poll: Annotated[
+        float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
+    ] = 1.0
 
 
-class ApiSettings(Section):
+class ApiSettings(Section, frozen=True):
     """The HTTP API."""
 
-    listen: Listen = "127.0.0.1:8080"
-    threads: Annotated[int, Meta(ge=1, le=256)] = 16
-    #: Names by which browsers may reach an API without keys, besides localhost and loopback addresses.
-    allowed_hosts: tuple[str, ...] = ()
-    #: Said in so many words: listen beyond loopback although anybody may then do anything.
-    no_auth: bool = False
-    #: How long answers in progress may take after SIGTERM.
-    grace: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    listen: Annotated[Listen, Meta(description="where the API answers")] = "127.0.0.1:8080"
+    threads: Annotated[int, Meta(ge=1, le=256, description="requests answered at once")] = 16
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="a name by which browsers may reach an API without keys, besides localhost"),
+    ] = ()
+    no_auth: Annotated[
+        bool, Meta(description="listen beyond loopback without keys, although anybody may then do anything")
+    ] = False
+    grace: Annotated[
+        float, Meta(ge=0, le=3600, description="seconds that answers in progress may take after SIGTERM")
+    ] = 10.0
 
 
-class ClientSettings(Section):
+class ClientSettings(Section, frozen=True):
     """Where the command line finds the API."""
 
-    url: str = "http://127.0.0.1:8080"
-    timeout: Seconds = 10.0
+    url: Annotated[HttpUrl, Meta(description="the API's address")] = "http://127.0.0.1:8080"
+    timeout: Annotated[Seconds, Meta(description="seconds until a request is given up")] = 10.0
 
 
-class LogSettings(Section):
+class LogSettings(Section, frozen=True):
     """What goes to stderr."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    #: auto: console on a terminal, else JSON.
-    format: Literal["auto", "console", "json"] = "auto"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="the least important that is logged")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "console", "json"], Meta(description="auto: console on a terminal, else JSON")
+    ] = "auto"
 
 
-class StateSettings(Section):
+class StateSettings(Section, frozen=True):
     """The directory of the embedded server's data, the lock files and the beat files."""
 
-    dir: str = "./.jobworker"
+    dir: Annotated[str, Meta(min_length=1, description="holds the data of `jobworker up`, lock and beat files")] = (
+        "./.jobworker"
+    )
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """All sections."""
 
     redis: RedisSettings = RedisSettings()

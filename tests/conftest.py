@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import fakeredis
 import pytest
 import redis
 
 from jobworker.cli.embedded import find_server
 from tests.support.redis_server import RedisServer
+from tests.support.redis_source import RedisSource, fake_source, real_source
 
 
 @pytest.fixture(scope="session")
@@ -42,13 +42,18 @@ def own_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
-def redis_client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+def redis_source(request: pytest.FixtureRequest) -> RedisSource:
     """An empty server: fakeredis, then a real one; what holds on one must hold on the other."""
     if request.param == "fake":
-        yield fakeredis.FakeStrictRedis(server=fakeredis.FakeServer(), version=(7,))
-        return
+        return fake_source()
     server: RedisServer = request.getfixturevalue("redis_server")
-    client = redis.Redis(port=server.port)
+    return real_source(server.port)
+
+
+@pytest.fixture
+def redis_client(redis_source: RedisSource) -> Iterator[redis.Redis]:
+    """A client of `redis_source`."""
+    client = redis_source.connect()
     yield client
     client.close()
 

@@ -3,6 +3,7 @@
 -- KEYS  1 job (hash)  2 scheduled (zset)  3 expiring (zset)
 -- ARGV  1 base  2 id  3 4 5 retention
 -- Returns {'cancelled'} | {'cancelling'} | {'ended', status} | {'missing'}
+-- include: relief
 -- include: clock
 -- include: ending
 local job, scheduled, expiring = KEYS[1], KEYS[2], KEYS[3]
@@ -24,4 +25,5 @@ redis.call('HSET', base .. 'cancels:' .. found[3] .. ':' .. found[4], id, found[
 -- Only a hint: the flag stays until the attempt is settled, and each beat answers it.
 redis.call('LPUSH', base .. 'inbox:' .. found[3], 'cancel')
 redis.call('LTRIM', base .. 'inbox:' .. found[3], 0, 9)
+redis.call('PEXPIRE', base .. 'inbox:' .. found[3], 60000)
 return {'cancelling'}

@@ -48,9 +48,10 @@ local jobs, known, fresh_queues, answer = {}, {}, {}, {'ok'}
 local queue_count = redis.call('SCARD', queues)
 for i = 1, count do
   local job = read_job()
-  jobs[i], known[i] = job, redis.call('HGET', base .. 'job:' .. job.id, 'first_status')
-  if not known[i] and job.expires and job.expires <= job.due then return {'expired', job.id} end
-  if not fresh_queues[job.queue] and redis.call('SISMEMBER', queues, job.queue) == 0 then
+  local first_status = redis.call('HGET', base .. 'job:' .. job.id, 'first_status')
+  jobs[i], known[job.id] = job, first_status
+  if not first_status and job.expires and job.expires <= job.due then return {'expired', job.id} end
+  if not first_status and not fresh_queues[job.queue] and redis.call('SISMEMBER', queues, job.queue) == 0 then
     fresh_queues[job.queue], queue_count = true, queue_count + 1
     if queue_count > max_queues then return {'too_many_queues', job.queue} end
   end
@@ -59,8 +60,11 @@ end
 for queue in pairs(fresh_queues) do redis.call('SADD', queues, queue) end
 local woken = {}
 for i, job in ipairs(jobs) do
-  answer[i + 1] = known[i] or store(job)
-  if answer[i + 1] == 'pending' and not known[i] then woken[job.queue] = true end
+  if not known[job.id] then
+    known[job.id] = store(job)
+    if known[job.id] == 'pending' then woken[job.queue] = true end
+  end
+  answer[i + 1] = known[job.id]
 end
 for queue in pairs(woken) do wake(base, queue) end
 return answer

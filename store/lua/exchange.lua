@@ -10,6 +10,7 @@
 --       then number of claims wanted, each: worker pid, queue preferred ('': none)
 -- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as {id, token, field…} (CLAIM_FIELDS)
 --   | {'reaped'} | {'superseded'} | {'old'}
+-- include: relief
 -- include: clock
 -- include: queueing
 -- include: ending
@@ -48,7 +49,7 @@ for i = 1, tonumber(take()) do
     error = take(), result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take()})
 end
 
-promote_due(base, meta, scheduled)
+local promoted = promote_due(base, meta, scheduled)
 expire_due(base, expiring, holder.limits)
 
 local served, wanted = {}, {}
@@ -58,6 +59,10 @@ local jobs = {}
 if #wanted > 0 and tonumber(redis.call('HGET', record, 'lease_end')) > now then
   if #served == 0 then served = redis.call('SMEMBERS', queues) end
   jobs = claim(holder, running, open_queues(paused, served), wanted, max_bytes)
+end
+-- For others: we may not serve these queues, or not have claimed all.
+for queue in pairs(promoted) do
+  if head_of(base, queue) then wake(base, queue) end
 end
 redis.call('HSET', record, 'last_call', integer(call), 'last_answer', remember(words, jobs))
 return {'ok', due_in(), words, jobs}

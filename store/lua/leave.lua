@@ -3,6 +3,7 @@
 -- KEYS  1 record of the name (hash)  2 supervisors (zset)  3 running (hash)  4 cancels (hash)
 -- ARGV  1 base  2 name  3 epoch  4 5 6 retention
 -- Returns {'ok', jobs put back} | {'reaped'} | {'superseded'}
+-- include: relief
 -- include: clock
 -- include: queueing
 -- include: ending

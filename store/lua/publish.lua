@@ -3,6 +3,7 @@
 -- KEYS  1 handlers (hash)
 -- ARGV  type, entry (opaque), …
 -- Returns 'ok'
+-- include: relief
 -- include: clock
 local handlers = KEYS[1]
 for i = 1, #ARGV, 2 do redis.call('HSET', handlers, ARGV[i], integer(now) .. ' ' .. ARGV[i + 1]) end

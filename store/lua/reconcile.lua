@@ -4,6 +4,7 @@
 -- KEYS  1 record of the name (hash)  2 running (hash)
 -- ARGV  1 base  2 name  3 epoch  4 call id  5 6 7 retention  8 number of jobs held, each: id, token
 -- Returns {'ok', call id, {id, token, …} not ours} | {'old'} | {'reaped'} | {'superseded'}
+-- include: relief
 -- include: clock
 -- include: queueing
 -- include: ending

@@ -5,6 +5,7 @@
 -- ARGV  1 name  2 lease ms  3 our lock id  4 schema  5 number of proofs, then proofs: lock ids found in the lock we hold,
 --       then field, value, … for the record
 -- Returns {'ok', epoch} | {'in_use', pid, host, ms left of its lease} | {'schema', found}
+-- include: relief
 -- include: clock
 local record, supervisors, meta = KEYS[1], KEYS[2], KEYS[3]
 local name, lease_ms, lock_id, schema, proof_count = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])

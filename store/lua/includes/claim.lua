@@ -3,22 +3,22 @@
 local CLAIM_FIELDS = {'type', 'queue', 'payload', 'attempt', 'timeout_ms', 'max_attempts', 'max_crashes', 'failures',
   'backoff', 'created_ms', 'worker'}
 
--- Due jobs become pending, at most 200 a call. A job that waited keeps its place by the time it was due first.
+-- Due jobs become pending, at most 200 a call. Returns the queues they are in.
 local function promote_due(base, meta, scheduled)
-  local woken = {}
+  local promoted = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled, '-inf', integer(now), 'LIMIT', 0, 200)) do
     local job = base .. 'job:' .. id
-    local found = redis.call('HMGET', job, 'queue', 'priority', 'sequence', 'attempt')
+    local found = redis.call('HMGET', job, 'queue', 'priority', 'sequence', 'token')
     redis.call('ZREM', scheduled, id)
     if found[1] then
-      -- A delayed job queues up behind those that came before it was due; a retried one keeps its place.
-      local sequence = found[4] == '0' and redis.call('HINCRBY', meta, 'sequence', 1) or found[3]
+      -- A delayed job queues up behind those that came before it was due; one that was claimed before keeps its place.
+      local sequence = found[4] and found[3] or redis.call('HINCRBY', meta, 'sequence', 1)
       redis.call('HSET', job, 'status', 'pending', 'sequence', integer(tonumber(sequence)))
       put_ready(base, id, found[1], found[2], sequence)
-      woken[found[1]] = true
+      promoted[found[1]] = true
     end
   end
-  for queue in pairs(woken) do wake(base, queue) end
+  return promoted
 end
 
 -- Ends what was not started in time, at most 100 a call; also in paused queues.
@@ -77,10 +77,12 @@ local function next_queue(heads, prefers)
 end
 
 -- Claims a job for each of `wanted` {worker, prefers}, best first, until nothing is left or `max_bytes` are reached.
+-- At most 100 jobs beyond those are taken out of their queues because they have expired.
 local function claim(holder, running, open, wanted, max_bytes)
-  local heads, jobs, bytes = {}, {}, 0
+  local heads, jobs, bytes, tries = {}, {}, 0, #wanted + 100
   for _, queue in ipairs(open) do heads[queue] = head_of(holder.base, queue) end
-  while #jobs < #wanted and bytes < max_bytes do
+  while #jobs < #wanted and bytes < max_bytes and tries > 0 do
+    tries = tries - 1
     local want = wanted[#jobs + 1]
     local queue = next_queue(heads, want.prefers)
     if not queue then break end

@@ -4,17 +4,16 @@ local function retention(first)
   return {keep = tonumber(ARGV[first]), keep_failed = tonumber(ARGV[first + 1]), keep_jobs = tonumber(ARGV[first + 2])}
 end
 
--- Deletes what is over age or number, a few entries a call: more leave than come, and no call takes long.
+-- Deletes what is over age or number, at most two for each that comes: more leave than come, and no call of 200 takes
+-- long.
 local function trim_ended(base, status, keep, keep_jobs)
   local index = base .. 'ended:' .. status
-  local old = redis.call('ZRANGEBYSCORE', index, '-inf', integer(now - keep), 'LIMIT', 0, 20)
-  local surplus = math.min(redis.call('ZCARD', index) - #old - keep_jobs, 20)
-  if surplus > 0 then
-    for _, id in ipairs(redis.call('ZRANGE', index, #old, #old + surplus - 1)) do old[#old + 1] = id end
-  end
-  for _, id in ipairs(old) do
+  local over_age = redis.call('ZCOUNT', index, '-inf', integer(now - keep))
+  local surplus = math.min(math.max(over_age, redis.call('ZCARD', index) - keep_jobs), 2)
+  for _, id in ipairs(surplus > 0 and redis.call('ZRANGE', index, 0, surplus - 1) or {}) do
     redis.call('ZREM', index, id)
-    redis.call('DEL', base .. 'job:' .. id)
+    -- Its own TTL may have taken the job, and its id may have come again since.
+    if redis.call('HGET', base .. 'job:' .. id, 'status') == status then redis.call('UNLINK', base .. 'job:' .. id) end
   end
 end
 

@@ -2,6 +2,8 @@
 
 local FREE = {shutdown = true, fenced = true, recalled = true}
 local FAILURE = {raised = true, timed_out = true}
+-- Another attempt would end the same way, or its effect has happened: no budget helps.
+local HOPELESS = {rejected = 'invalid_payload', bad_result = 'bad_result'}
 local CRASH = {crashed = true, out_of_memory = true, lost = true}
 local UNHANDLED_FOR_MS = 600000
 
@@ -18,7 +20,7 @@ local function next_status(attempt, fields, spent)
   if attempt.outcome == 'succeeded' then return 'succeeded' end
   -- A flagged job never goes back: a cancel that was accepted is kept.
   if fields.cancel_requested_ms or attempt.outcome == 'cancelled' then return 'cancelled' end
-  if attempt.final == '1' then return 'failed' end
+  if attempt.final == '1' or HOPELESS[attempt.outcome] then return 'failed', HOPELESS[attempt.outcome] end
   if FREE[attempt.outcome] then return 'pending' end
   if FAILURE[attempt.outcome] then
     if spent.failures >= tonumber(fields.max_attempts) then return 'failed', 'max_attempts' end
@@ -60,6 +62,20 @@ local function put_back(base, id, fields, spent, status, delay_ms)
   end
 end
 
+-- What the attempt leaves behind for those who read the job.
+local function write_verdict(job, attempt, reason)
+  for name, value in pairs({reason = attempt.reason ~= '' and attempt.reason or reason or '', error = attempt.error,
+    result = attempt.result, receipt = attempt.receipt}) do
+    if value ~= '' then redis.call('HSET', job, name, value) else redis.call('HDEL', job, name) end
+  end
+  -- The ten minutes count from the first of unhandled attempts in a row.
+  if attempt.outcome == 'unhandled' then
+    redis.call('HSETNX', job, 'unhandled_ms', integer(now))
+  else
+    redis.call('HDEL', job, 'unhandled_ms')
+  end
+end
+
 -- Settles one attempt of the incarnation `holder` {base, name, epoch, limits}. `attempt` holds outcome, final, delay_ms,
 -- reason, error, result, receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own).
 -- Returns the job's next status; 'stale' or 'missing' when the attempt is no longer valid, and then writes nothing
@@ -81,11 +97,8 @@ local function settle(holder, id, token, attempt)
   redis.call('HDEL', base .. 'cancels:' .. holder.name .. ':' .. holder.epoch, id)
   redis.call('HSET', job, 'failures', spent.failures, 'crashes', spent.crashes)
   if attempt.detail ~= '' then keep_attempt(job, fields, attempt.outcome, attempt.detail) end
-  for name, value in pairs({reason = attempt.reason ~= '' and attempt.reason or reason or '', error = attempt.error,
-    result = attempt.result, receipt = attempt.receipt}) do
-    if value ~= '' then redis.call('HSET', job, name, value) else redis.call('HDEL', job, name) end
-  end
-  if attempt.outcome == 'unhandled' then redis.call('HSETNX', job, 'unhandled_ms', integer(now)) end
+  -- What did not count says nothing: then the job keeps what the attempt before left behind.
+  if not FREE[attempt.outcome] then write_verdict(job, attempt, reason) end
   if status == 'pending' or status == 'scheduled' then
     put_back(base, id, fields, spent, status, tonumber(attempt.delay_ms))
   else

@@ -1,0 +1,37 @@
+"""The WSGI application: the route table on one screen."""
+
+import falcon
+
+from jobworker.api.availability import Availability
+from jobworker.api.catalogue import Catalogue
+from jobworker.api.middleware import Envelope, LoopbackGuard
+from jobworker.api.refusals import Refusals
+from jobworker.api.resources.health import Liveness, Readiness
+from jobworker.api.resources.jobs import Job, Jobs
+from jobworker.api.resources.pause import Pause, Resume
+from jobworker.api.submission import Submission
+from jobworker.store.jobs import JobStore
+from jobworker.store.settings import Settings
+
+App = falcon.App[falcon.Request, falcon.Response]
+
+
+def create_app(store: JobStore, available: Availability, settings: Settings) -> App:
+    """Return the application over `store`."""
+    catalogue = Catalogue(store.handlers)
+    submission = Submission(catalogue, settings.jobs)
+    routes: dict[str, object] = {
+        "/jobs": Jobs(store, available, submission),
+        "/jobs/{job_id}": Job(store, available, catalogue, submission),
+        "/jobs/pause": Pause(store, available),
+        "/jobs/resume": Resume(store, available),
+        "/livez": Liveness(),
+        "/readyz": Readiness(store, available),
+    }
+    app = falcon.App()
+    app.add_middleware(Envelope())
+    app.add_middleware(LoopbackGuard(settings.api))
+    Refusals(list(routes)).install(app)
+    for path, resource in routes.items():
+        app.add_route(path, resource)
+    return app

@@ -1,0 +1,78 @@
+"""Whether Redis answers: after one call in vain nobody waits for it again until a probe has succeeded."""
+
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Final
+
+import structlog
+
+from jobworker.store.errors import StoreError, StoreFull, StoreUnavailable
+
+PROBE_INTERVAL_SECONDS: Final = 0.5
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Availability:
+    """Stands around every call of the store: `with availability: store.get(…)`.
+
+    A Redis that swallows everything costs each call its timeout. Sixteen threads that wait for it one request after the
+    other would keep the fortieth caller for three timeouts: so the first call that fails closes the way for all.
+
+    Told:   how calls of the store end.
+    Tells:  callers, with StoreUnavailable, that there is no use in asking.
+    Ends:   by `close`; a probe in progress is not waited for.
+    """
+
+    def __init__(self, probe: Callable[[], None], *, interval_seconds: float = PROBE_INTERVAL_SECONDS) -> None:
+        self._probe = probe
+        self._interval_seconds = interval_seconds
+        self._lock = Lock()
+        self._closed = Event()
+        #: Why Redis is held to be away; None while it answers.
+        self._outage: str | None = None
+
+    def __enter__(self) -> None:
+        """Raise StoreUnavailable at once while Redis is away."""
+        if self._outage is not None:
+            raise StoreUnavailable(self._outage)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Note how the call has ended."""
+        if _is_outage(error):
+            self._begin_outage(str(error))
+
+    def close(self) -> None:
+        """Stop probing."""
+        self._closed.set()
+
+    def _begin_outage(self, reason: str) -> None:
+        with self._lock:
+            if self._outage is not None:
+                return
+            self._outage = reason
+        log.warning("redis is away; answering 503 until it is back", reason=reason)
+        Thread(target=self._watch, name="redis-probe", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._answers():
+            if self._closed.wait(self._interval_seconds):
+                return
+        log.info("redis is back")
+        self._outage = None
+
+    def _answers(self) -> bool:
+        try:
+            self._probe()
+        except StoreError as error:
+            # Out of memory or a wrong password is an answer, too: each caller is told what it is.
+            return not _is_outage(error)
+        return True
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    # A full Redis still serves reads.
+    return isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)

@@ -1,0 +1,49 @@
+"""Reads the JSON body of a request into a Struct, or says what is wrong with it."""
+
+from typing import Final, TypeVar
+
+import falcon
+import msgspec
+
+from jobworker.api.errors import InvalidBody, MalformedRequest, NotJson
+from jobworker.api.expectations import explain
+from jobworker.api.payload import too_deep
+from jobworker.api.schemas import Request
+
+JSON: Final = "application/json"
+
+Body = TypeVar("Body", bound=Request)
+
+
+def read_body(req: falcon.Request, model: type[Body]) -> Body:
+    """Return the body as `model`; a request without one is one in which every field is left out."""
+    if not req.content_length:
+        return model()
+    if not _is_json(req.content_type):
+        raise NotJson(f"a body needs `Content-Type: {JSON}`, for example: {_example(req)}")
+    return _decode(req.bounded_stream.read(), model)
+
+
+def _decode(body: bytes, model: type[Body]) -> Body:
+    try:
+        # A payload is passed over, not decoded: its text would be checked by nobody.
+        body.decode()
+        return msgspec.json.decode(body, type=model)
+    except msgspec.ValidationError as error:
+        pointer, detail = explain(error, model)
+        raise InvalidBody(detail, pointer=pointer) from error
+    except UnicodeDecodeError as error:
+        raise MalformedRequest(f"the body must be UTF-8; byte {error.start} is not") from error
+    except msgspec.DecodeError as error:
+        raise MalformedRequest(f"the body must be one JSON object: {error}") from error
+    except RecursionError as error:
+        # Only a payload may nest: everything else is refused at its first bracket.
+        raise too_deep() from error
+
+
+def _is_json(content_type: str | None) -> bool:
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == JSON
+
+
+def _example(req: falcon.Request) -> str:
+    return f"curl -X {req.method} {req.prefix}{req.path} -H 'Content-Type: {JSON}' -d '{{}}'"

@@ -1,0 +1,104 @@
+"""One connection of waitress, with what it needs to be fast, to end well, and to refuse in our words."""
+
+import socket
+import time
+from typing import Any, Final, cast
+
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask, WSGITask
+
+from jobworker.api.headers import answer_headers, choose_request_id
+from jobworker.api.parser import RequestParser
+from jobworker.api.problem import PROBLEM_JSON, encode_problem, status_line
+
+#: How long a refused client may go on sending before its connection is cut.
+LINGER_SECONDS: Final = 5.0
+
+_WORDS: Final = {
+    400: "this is not a request of HTTP: {}",
+    431: "request line and headers are too long: {}",
+    501: "send the body with Content-Length or chunked: {}",
+}
+
+
+class Answer(WSGITask):
+    """What the application answers."""
+
+    def build_response_header(self) -> bytes:
+        """Return the head; while the server drains it says that this answer is the connection's last."""
+        if cast("Channel", self.channel).draining:
+            self.set_close_on_finish()
+        return super().build_response_header()
+
+
+class Refusal(ErrorTask):
+    """What waitress answers by itself, as problem details."""
+
+    def execute(self) -> None:
+        """Send the refusal; the connection ends with it."""
+        channel, parser = cast("Channel", self.channel), cast("RequestParser", self.request)
+        channel.refused = True
+        error = cast("Any", parser.error)
+        request_id = choose_request_id(parser.headers.get("X_REQUEST_ID"))
+        body = encode_problem(error.code, _WORDS.get(error.code, "{}").format(error.body), request_id)
+        self.status = status_line(error.code)
+        self.response_headers = [("Content-Type", PROBLEM_JSON), *answer_headers(request_id)]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    """One connection.
+
+    Told:   the loop, what the socket can do; a thread, that it serves.
+    Ends:   when either side closes. After a refusal our side does so first and throws away what still comes: closing
+            at once would reset the connection, and the client would lose the answer over it.
+    """
+
+    task_class = Answer
+    error_task_class = Refusal
+    parser_class = RequestParser
+
+    #: The next answer is the last.
+    draining = False
+    #: The last answer was a refusal: of the request after it nothing is known.
+    refused = False
+    #: Until when what comes is thrown away.
+    linger_end: float | None = None
+
+    def writable(self) -> bool:
+        """Tell whether the loop should send."""
+        # While a thread serves, it sends by itself. The loop would only see that it could, and spin with the
+        # interpreter's lock in its hand: 2,300 requests a second became 300. Beyond the mark the thread waits for us.
+        if self.requests and self.total_outbufs_len <= self.adj.outbuf_high_watermark:
+            return False
+        return bool(super().writable())
+
+    def received(self, data: bytes) -> bool:
+        """Take what has come."""
+        if self.linger_end is not None:
+            self.will_close = self.will_close or time.monotonic() > self.linger_end
+            return False
+        if any(request.error for request in self.requests):
+            return False
+        return super().received(data)
+
+    def handle_close(self) -> None:
+        """End the connection, after a refusal our half of it first."""
+        if not (self.refused and self.linger_end is None and self._close_our_half()):
+            super().handle_close()
+
+    def _close_our_half(self) -> bool:
+        self.linger_end = time.monotonic() + LINGER_SECONDS
+        self.will_close = False
+        try:
+            cast("socket.socket", self.socket).shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is coming in, is being served, or its answer is still to be sent."""
+        return bool(self.requests or self.total_outbufs_len or self.request is not None)

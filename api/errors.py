@@ -1,0 +1,79 @@
+"""Errors of the API, and the HTTP status of each; the docstring is the default message."""
+
+from typing import Final
+
+from jobworker.store.errors import InvalidJob, JobNotFound, StoreError
+
+
+class ApiError(Exception):
+    """The API could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+
+class AddressUnusable(ApiError):
+    """The address to listen on is in use, does not exist, or may not be used."""
+
+
+class RequestRefused(ApiError):
+    """The request is refused, and nothing has changed."""
+
+    #: JSON pointer to the part of the body that is at fault.
+    pointer: str | None = None
+
+
+class MalformedRequest(RequestRefused):
+    """The request cannot be read."""
+
+
+class ForeignRequest(RequestRefused):
+    """The request comes from where none may come."""
+
+
+class NotAJobId(RequestRefused):
+    """The path names no job."""
+
+
+class PayloadTooLarge(RequestRefused):
+    """The payload is too large."""
+
+    pointer = "/payload"
+
+
+class NotJson(RequestRefused):
+    """The body is not declared to be JSON."""
+
+
+class InvalidBody(RequestRefused):
+    """The body is JSON, but not what is allowed here."""
+
+    def __init__(self, message: str, *, pointer: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+#: What a client is told. Looked up along the class's bases: the nearest counts.
+STATUS: Final[dict[type[Exception], int]] = {
+    MalformedRequest: 400,
+    ForeignRequest: 403,
+    NotAJobId: 404,
+    JobNotFound: 404,
+    PayloadTooLarge: 413,
+    NotJson: 415,
+    InvalidBody: 422,
+    InvalidJob: 422,
+    StoreError: 503,
+}
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status that `error` stands for; 500 for what nobody foresaw."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def pointer_of(error: Exception) -> str | None:
+    """Return the JSON pointer to the part of the body that `error` is about, if it is about one."""
+    if isinstance(error, InvalidJob):
+        return f"/{error.field}"
+    return error.pointer if isinstance(error, RequestRefused) else None

@@ -1,0 +1,80 @@
+"""What happens around every request: its id, who may ask, the headers of the answer, a line in the log."""
+
+import re
+from typing import Final
+
+import falcon
+import structlog
+
+from jobworker.api.errors import ForeignRequest, MalformedRequest
+from jobworker.api.headers import answer_headers, choose_request_id
+from jobworker.store.settings import ApiSettings
+
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/]+)(?::\d{1,5})?\Z", re.IGNORECASE)
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def request_id_of(req: falcon.Request) -> str:
+    """Return the id of a request, the same whenever asked."""
+    request_id: str | None = req.context.get("request_id")
+    if request_id is None:
+        request_id = req.context.request_id = choose_request_id(req.get_header("X-Request-Id"))
+    return request_id
+
+
+class Envelope:
+    """Puts the common headers on every answer, refusals too, and tells the log."""
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,  # noqa: ARG002 - Falcon passes it
+        req_succeeded: bool,  # noqa: ARG002, FBT001 - Falcon passes it
+    ) -> None:
+        """Finish an answer."""
+        request_id = request_id_of(req)
+        resp.set_headers(answer_headers(request_id))
+        log.debug("answered", method=req.method, path=req.path, status=resp.status, request_id=request_id)
+
+
+class LoopbackGuard:
+    """Keeps web pages out while there are no keys: the browser of anybody who runs this would carry their requests.
+
+    A page can reach loopback by a name of its own (DNS rebinding), so the Host must be one of ours; `no_auth` says
+    that other hosts may ask too. A browser names the page it acts for in Origin, which must be one of ours always.
+    """
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._extra_hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._hosts = _LOOPBACK | self._extra_hosts
+        self._any_host = settings.no_auth
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:  # noqa: ARG002 - Falcon passes it
+        """Refuse what comes by a foreign name or from a foreign page."""
+        host = req.get_header("Host")
+        if host is None:
+            raise MalformedRequest("the request has no Host header")
+        if not self._any_host and _host_name(host) not in self._hosts:
+            raise ForeignRequest(f"the Host header must be {self._names()}; more by the setting api.allowed_hosts")
+        origin = req.get_header("Origin")
+        if origin is not None and not self._is_ours(origin, host):
+            raise ForeignRequest("web pages of other sites may not use this API (Origin)")
+        if req.get_header("Sec-Fetch-Site") == "cross-site":
+            raise ForeignRequest("web pages of other sites may not use this API (Sec-Fetch-Site)")
+
+    def _is_ours(self, origin: str, host: str) -> bool:
+        authority = origin.partition("://")[2].lower()
+        name = _host_name(authority)
+        # Behind a proxy the Host may be ours while the page's name is the proxy's: it must be allowed by name.
+        return name in self._extra_hosts or (name in self._hosts and authority == host.lower())
+
+    def _names(self) -> str:
+        return " or ".join(sorted(self._hosts))
+
+
+def _host_name(authority: str) -> str | None:
+    match = _AUTHORITY.match(authority)
+    return match[1].lower() if match else None

@@ -1,0 +1,39 @@
+"""The bounds of a payload, which is never decoded here."""
+
+import re
+from typing import Final
+
+from jobworker.api.errors import InvalidBody, PayloadTooLarge
+from jobworker.store.limits import MAX_JSON_DEPTH, MAX_PAYLOAD_BYTES
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def check_payload(payload: bytes) -> None:
+    """Raise PayloadTooLarge or InvalidBody unless the payload (valid JSON) keeps the limits."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge(f"payload is {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} (1 MiB) are allowed")
+    if is_nested_deeper(payload, MAX_JSON_DEPTH):
+        raise too_deep()
+
+
+def too_deep() -> InvalidBody:
+    """Return the error for a payload that nests too deep."""
+    return InvalidBody(f"payload is nested deeper than {MAX_JSON_DEPTH} levels", pointer="/payload")
+
+
+def is_nested_deeper(json: bytes, levels: int) -> bool:
+    """Tell whether a JSON text nests deeper than `levels`, without recursion and at the speed of C.
+
+    >>> is_nested_deeper(b'[{"a": []}]', 2), is_nested_deeper(b'["[[["]', 2)
+    (True, False)
+    """
+    if json.count(b"[") + json.count(b"{") <= levels:
+        return False
+    brackets = _STRING.sub(b"", json).translate(_TO_SQUARE, _NO_BRACKET)
+    for _ in range(levels):
+        # Each pass takes away every innermost pair: one level.
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)

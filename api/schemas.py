@@ -1,0 +1,148 @@
+"""What requests may hold and answers do hold. Ranges come from store/limits.py."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from jobworker.store.job import Receipt
+from jobworker.store.limits import (
+    BackoffFactor,
+    BackoffSeconds,
+    DelaySeconds,
+    MaxAttempts,
+    MaxCrashes,
+    Name,
+    Priority,
+    TimeoutSeconds,
+)
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Seconds = Meta(description="seconds")
+Reason = Annotated[str, Meta(max_length=1000)]
+
+
+class Request(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the bodies: every field may be left out, none may be null."""
+
+
+class BackoffRequest(Request, frozen=True):
+    """The parts of a backoff that a request sets."""
+
+    base: Annotated[BackoffSeconds, Seconds] | UnsetType = UNSET
+    factor: BackoffFactor | UnsetType = UNSET
+    max: Annotated[BackoffSeconds, Seconds] | UnsetType = UNSET
+    jitter: bool | UnsetType = UNSET
+
+
+class JobRequest(Request, frozen=True):
+    """The body of POST /jobs."""
+
+    type: Name | UnsetType = UNSET
+    #: Kept as the bytes that came: decoding would lose what only the handler's type can tell.
+    payload: Raw = Raw(b"null")
+    queue: Name | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    delay: Annotated[DelaySeconds, Seconds] | UnsetType = UNSET
+    run_at: Instant | UnsetType = UNSET
+    expires_at: Instant | UnsetType = UNSET
+    timeout: Annotated[TimeoutSeconds, Seconds] | UnsetType = UNSET
+    max_attempts: MaxAttempts | UnsetType = UNSET
+    max_crashes: MaxCrashes | UnsetType = UNSET
+    backoff: BackoffRequest | UnsetType = UNSET
+
+
+class PauseRequest(Request, frozen=True):
+    """The body of POST /jobs/pause and POST /jobs/resume; without a queue: everything."""
+
+    queue: Name | UnsetType = UNSET
+    reason: Reason | UnsetType = UNSET
+
+
+class Accepted(Struct, frozen=True):
+    """The answer to POST /jobs."""
+
+    id: str
+    status: str
+    type: str
+    queue: str
+    priority: int
+
+
+class PauseAnswer(Struct, frozen=True):
+    """The answer to POST /jobs/pause and POST /jobs/resume; no queue: everything."""
+
+    message: str
+    queue: str | None
+
+
+class Live(Struct, frozen=True):
+    """The answer to GET /livez."""
+
+    status: str = "ok"
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """The answer to GET /readyz."""
+
+    status: str = "ready"
+    warnings: list[str]
+
+
+class ErrorView(Struct, frozen=True):
+    """Why an attempt failed."""
+
+    type: str
+    message: str
+    traceback: str | None
+
+
+class AttemptView(Struct, frozen=True):
+    """One failed attempt."""
+
+    attempt: int
+    outcome: str
+    started_at: str
+    ended_at: str
+    duration: float
+    error: ErrorView | None
+    signal: str | None
+    exit_code: int | None
+    worker: int
+    supervisor: str
+    receipt: Receipt | None
+    reason: str | None
+
+
+class JobView(Struct, frozen=True):
+    """A job in an answer; what is absent is null."""
+
+    id: str
+    type: str
+    queue: str
+    priority: int
+    status: str
+    cancel_requested_at: str | None
+    tags: list[str]
+    payload: Raw
+    result: Raw | None
+    progress: None
+    attempt: int
+    failures: int
+    crashes: int
+    max_attempts: int
+    max_crashes: int
+    timeout: float | None
+    created_at: str
+    run_at: str
+    expires_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    wait_seconds: float | None
+    run_seconds: float | None
+    supervisor: str | None
+    worker: int | None
+    reason: str | None
+    error: ErrorView | None
+    receipt: Receipt | None
+    attempts: list[AttemptView]

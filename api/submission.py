@@ -1,0 +1,120 @@
+"""Makes a job of a request."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from jobworker.api.catalogue import Catalogue
+from jobworker.api.declaration import Declaration, given, milliseconds
+from jobworker.api.errors import InvalidBody
+from jobworker.api.payload import check_payload
+from jobworker.api.schemas import BackoffRequest, JobRequest
+from jobworker.store.backoff import Backoff
+from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.ids import new_job_id
+from jobworker.store.job import NewJob
+from jobworker.store.limits import MAX_DELAY_SECONDS
+from jobworker.store.settings import JobSettings
+
+#: How many known types a refusal lists.
+LISTED_TYPES: Final = 20
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Times near the end of year 9999 have no name in every offset.
+_LAST_MS: Final = 253_402_214_400_000
+
+
+class Submission:
+    """Completes requests from the catalogue and the settings."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settings: JobSettings,
+        *,
+        new_id: Callable[[], str] = new_job_id,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._catalogue = catalogue
+        self._settings = settings
+        self._new_id = new_id
+        self._now = now
+
+    def new_job(self, request: JobRequest) -> NewJob:
+        """Return the job that `request` asks for. Raises RequestRefused, StoreUnavailable."""
+        payload = bytes(request.payload)
+        check_payload(payload)
+        type_name = given(request.type, self._settings.default_handler)
+        entry = self._catalogue.find(type_name)
+        if entry is None:
+            _refuse_unknown(type_name, self._catalogue.types())
+        declared = self.declaration(entry)
+        job = NewJob(
+            id=self._new_id(),
+            type=type_name,
+            queue=given(request.queue, declared.queue),
+            priority=given(request.priority, declared.priority),
+            payload=payload,
+            delay_ms=milliseconds(given(request.delay, 0.0)),
+            run_at_ms=self._run_at_ms(request),
+            expires_at_ms=_instant_ms(request.expires_at, "expires_at"),
+            timeout_ms=None if request.timeout is UNSET else milliseconds(request.timeout),
+            max_attempts=given(request.max_attempts, None),
+            max_crashes=given(request.max_crashes, None),
+            backoff=None if request.backoff is UNSET else _merge(request.backoff, declared.backoff),
+        )
+        # Without an entry the supervisor that claims the job completes it.
+        return _complete(job, declared) if entry else job
+
+    def declaration(self, entry: HandlerEntry | None) -> Declaration:
+        """Return what a job gets where its request says nothing."""
+        return Declaration.of(entry.defaults if entry else HandlerDefaults(), self._settings)
+
+    def _run_at_ms(self, request: JobRequest) -> int | None:
+        if request.run_at is UNSET:
+            return None
+        if request.delay is not UNSET:
+            raise InvalidBody("delay and run_at exclude each other: give one of them", pointer="/run_at")
+        run_at_ms = _instant_ms(request.run_at, "run_at")
+        if run_at_ms is not None and run_at_ms > 1000 * (self._now() + MAX_DELAY_SECONDS):
+            days = timedelta(seconds=MAX_DELAY_SECONDS).days
+            raise InvalidBody(f"run_at must be within {days} days from now", pointer="/run_at")
+        return run_at_ms
+
+
+def _complete(job: NewJob, declared: Declaration) -> NewJob:
+    return msgspec.structs.replace(
+        job,
+        timeout_ms=given(job.timeout_ms, declared.timeout_ms),
+        max_attempts=given(job.max_attempts, declared.max_attempts),
+        max_crashes=given(job.max_crashes, declared.max_crashes),
+        backoff=given(job.backoff, declared.backoff),
+    )
+
+
+def _merge(request: BackoffRequest, declared: Backoff) -> Backoff:
+    parts = {name: getattr(request, name) for name in request.__struct_fields__}
+    return msgspec.structs.replace(declared, **{name: value for name, value in parts.items() if value is not UNSET})
+
+
+def _instant_ms(instant: datetime | UnsetType, field: str) -> int | None:
+    if instant is UNSET:
+        return None
+    milliseconds_since_epoch = (instant - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= milliseconds_since_epoch <= _LAST_MS:
+        raise InvalidBody(f"{field} must lie between the years 1970 and 9999", pointer=f"/{field}")
+    return milliseconds_since_epoch
+
+
+def _refuse_unknown(type_name: str, known: Sequence[str]) -> None:
+    # Without any supervisor nobody can say what is wrong: jobs may come before their handlers.
+    if not known:
+        return
+    more = f" and {len(known) - LISTED_TYPES} more" if len(known) > LISTED_TYPES else ""
+    raise InvalidBody(
+        f"no supervisor knows the type {type_name}; known: {', '.join(known[:LISTED_TYPES])}{more}", pointer="/type"
+    )

@@ -1,0 +1,91 @@
+"""How a job looks in an answer."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Raw
+
+from jobworker.api.declaration import Declaration, given
+from jobworker.api.schemas import AttemptView, ErrorView, JobView
+from jobworker.store.job import Attempt, ErrorInfo, JobRecord
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def view_job(record: JobRecord, declared: Declaration) -> JobView:
+    """Return the whole answer; what the record leaves open is what the declaration says now."""
+    timeout_ms = given(record.timeout_ms, declared.timeout_ms)
+    return JobView(
+        id=record.id,
+        type=record.type,
+        queue=record.queue,
+        priority=record.priority,
+        status=record.status,
+        cancel_requested_at=_instant(record.cancel_requested_ms),
+        tags=[],
+        payload=Raw(record.payload),
+        result=None if record.result is None else Raw(record.result),
+        progress=None,
+        attempt=record.attempt,
+        failures=record.failures,
+        crashes=record.crashes,
+        max_attempts=given(record.max_attempts, declared.max_attempts),
+        max_crashes=given(record.max_crashes, declared.max_crashes),
+        timeout=timeout_ms / 1000 if timeout_ms else None,
+        created_at=format_instant(record.created_ms),
+        run_at=format_instant(record.run_at_ms),
+        expires_at=_instant(record.expires_ms),
+        started_at=_instant(record.started_ms),
+        ended_at=_instant(record.ended_ms),
+        wait_seconds=_seconds(max(record.created_ms, record.run_at_ms), record.started_ms),
+        run_seconds=_seconds(record.started_ms, record.ended_ms),
+        supervisor=record.owner,
+        worker=record.worker,
+        reason=record.reason,
+        error=_view_error(record.error),
+        receipt=record.receipt,
+        attempts=[_view_attempt(attempt) for attempt in record.attempts],
+    )
+
+
+def format_instant(ms: int) -> str:
+    """Return a time as RFC 3339 in UTC.
+
+    >>> format_instant(1_769_850_000_123)
+    '2026-01-31T09:00:00.123Z'
+    """
+    instant = _EPOCH + timedelta(milliseconds=ms)
+    return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _view_attempt(attempt: Attempt) -> AttemptView:
+    detail = attempt.detail
+    return AttemptView(
+        attempt=attempt.attempt,
+        outcome=attempt.outcome,
+        started_at=format_instant(attempt.started_ms),
+        ended_at=format_instant(attempt.ended_ms),
+        duration=(attempt.ended_ms - attempt.started_ms) / 1000,
+        error=_view_error(detail.error),
+        signal=detail.signal,
+        exit_code=detail.exit_code,
+        worker=attempt.worker,
+        supervisor=attempt.supervisor,
+        receipt=detail.receipt,
+        reason=detail.reason,
+    )
+
+
+def _view_error(error: ErrorInfo | None) -> ErrorView | None:
+    return None if error is None else ErrorView(error.type, error.message, error.traceback)
+
+
+def _instant(ms: int | None) -> str | None:
+    return None if ms is None else format_instant(ms)
+
+
+def _seconds(start_ms: int | None, end_ms: int | None) -> float | None:
+    # A job that waits for its retry was started before it is due.
+    if start_ms is None or end_ms is None or end_ms < start_ms:
+        return None
+    return (end_ms - start_ms) / 1000

@@ -1,0 +1,122 @@
+"""All parts of `jobworker up`: started one after the other, watched together, stopped in reverse."""
+
+import math
+import signal
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+import click
+import structlog
+
+from jobworker.cli.inbox import SignalInbox
+from jobworker.cli.parts import Part
+
+#: How often a part is asked whether it is ready; it can only be asked.
+READY_POLL_SECONDS: Final = 0.05
+#: Nothing is due: we are woken by a signal.
+IDLE_SECONDS: Final = 3600.0
+#: How long what is left may take after the second signal.
+HURRY_SECONDS: Final = 5.0
+
+log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("jobworker.up")
+
+
+class _StopAsked(Exception):  # noqa: N818  # control flow, no error
+    """Somebody asked to stop."""
+
+
+class _StartFailed(Exception):  # noqa: N818  # control flow: what is to be said has been said
+    """A part ended before all were ready."""
+
+
+class Ensemble:
+    """Owns the parts, in the order in which they are started.
+
+    Told:  to stop, by signals; a second one hurries.
+    Tells: when all are ready.
+    Ends:  when every process has ended.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], inbox: SignalInbox, *, announce: Callable[[], None], clock: Callable[[], float]
+    ) -> None:
+        self._parts = parts
+        self._inbox = inbox
+        self._announce = announce
+        self._clock = clock
+        self._ready = False
+        self._hurried = False
+        self._killed = False
+
+    def run(self) -> int:
+        """Start, watch until asked to stop, drain; return the exit code."""
+        try:
+            self._start()
+            self._announce()
+            self._watch()
+        except _StopAsked:
+            code = 0
+        except _StartFailed:
+            code = 1
+        finally:
+            self._drain()
+        return 1 if self._killed else code
+
+    def _start(self) -> None:
+        for number, part in enumerate(self._parts, 1):
+            part.start()
+            while not part.is_ready():
+                self._require_alive(self._parts[:number])
+                self._wait(READY_POLL_SECONDS)
+        self._ready = True
+
+    def _require_alive(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            if not part.runs:
+                if (sentence := part.why_it_ended()) is not None:
+                    click.echo(f"jobworker: {sentence}", err=True)
+                raise _StartFailed
+
+    def _watch(self) -> NoReturn:
+        while True:
+            _tend(self._parts)
+            self._wait(self._seconds_until_due(self._parts))
+
+    def _wait(self, seconds: float) -> None:
+        if self._inbox.wait(seconds):
+            click.echo("jobworker: draining; once more hurries", err=True)
+            raise _StopAsked
+
+    def _drain(self) -> None:
+        for number in reversed(range(len(self._parts))):
+            # While the supervisor settles its last jobs, the server must stay up. After a start that failed, nothing
+            # may come back, or it would complain again.
+            self._stop(self._parts[number], self._parts[:number] if self._ready else ())
+
+    def _stop(self, part: Part, others: Sequence[Part]) -> None:
+        part.signal(signal.SIGTERM)
+        give_up_at = self._clock() + (HURRY_SECONDS if self._hurried else part.patience_seconds)
+        while part.runs:
+            _tend(others)
+            seconds = min(self._seconds_until_due(others), give_up_at - self._clock())
+            if self._inbox.wait(seconds):
+                self._hurried = True
+                part.signal(signal.SIGTERM)
+                give_up_at = min(give_up_at, self._clock() + HURRY_SECONDS)
+            elif part.runs and self._clock() >= give_up_at:
+                self._kill(part)
+                give_up_at = math.inf
+
+    def _kill(self, part: Part) -> None:
+        log.warning("part did not end in time; it is killed", part=part.name)
+        self._killed = True
+        part.signal(signal.SIGKILL)
+
+    def _seconds_until_due(self, parts: Sequence[Part]) -> float:
+        due = [part.due_at - self._clock() for part in parts if part.due_at is not None]
+        return min([IDLE_SECONDS, *due])
+
+
+def _tend(parts: Sequence[Part]) -> None:
+    for part in parts:
+        part.tend()

@@ -1,0 +1,129 @@
+"""The API as the client commands see it, over one kept connection of the standard library."""
+
+import http.client
+import time
+from collections.abc import Callable
+from typing import Any, Final, Self
+from urllib.parse import SplitResult, quote, urlsplit
+
+import msgspec
+
+from jobworker.cli.errors import Failed, NotReachable, Refused, Unavailable
+from jobworker.store.settings import ClientSettings
+
+#: A kept connection that was idle this long is opened anew: the server may be about to close it, and a request
+#: that was lost that way must not be sent twice.
+MAX_IDLE_SECONDS: Final = 5.0
+#: How long to wait before asking again when a 503 does not say.
+DEFAULT_RETRY_AFTER_SECONDS: Final = 1.0
+
+_HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "jobworker-cli"}
+
+
+class ApiClient:
+    """Asks the API at one URL. Raises NotReachable, Unavailable (503), Refused (any other error)."""
+
+    def __init__(self, settings: ClientSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = settings.url.rstrip("/")
+        self._timeout_seconds = settings.timeout
+        self._clock = clock
+        self._parts = _split(settings.url)
+        self._connection = self._connect()
+        self._used_at = clock()
+
+    def __enter__(self) -> Self:
+        """Return itself; it connects at the first request."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def get_job(self, job_id: str) -> dict[str, Any]:
+        """Return the job with this id."""
+        return self.get(f"/jobs/{quote(job_id, safe='')}")
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Ask for something."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: object) -> dict[str, Any]:
+        """Ask to do something. Never repeated: without an answer nobody knows whether it was done."""
+        return self._ask("POST", path, msgspec.json.encode(body))
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        try:
+            response, content = self._exchange(method, self._parts.path.rstrip("/") + path, body)
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            self.close()
+            raise NotReachable(self._absence(error, sent=body is not None)) from None
+        return self._understood(response, content)
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
+        if self._clock() - self._used_at > MAX_IDLE_SECONDS:
+            self.close()
+        self._connection.request(method, path, body, _HEADERS)
+        response = self._connection.getresponse()
+        content = response.read()
+        self._used_at = self._clock()
+        return response, content
+
+    def _understood(self, response: http.client.HTTPResponse, content: bytes) -> dict[str, Any]:
+        answer = _decoded(content)
+        if answer is None:
+            kind = response.headers.get_content_type()
+            raise NotReachable(f"{self._url} does not answer like a jobworker API (HTTP {response.status}, {kind})")
+        if response.status < http.client.BAD_REQUEST:
+            return answer
+        sentence = _sentence(answer, response)
+        if response.status == http.client.SERVICE_UNAVAILABLE:
+            raise Unavailable(sentence, retry_after_seconds=_retry_after(response))
+        raise Refused(sentence, status=response.status)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        secure = self._parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        return kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_seconds)
+
+    def _absence(self, error: Exception, *, sent: bool) -> str:
+        if isinstance(error, TimeoutError):
+            doubt = "; whether it was done is not known" if sent else ""
+            return f"the API at {self._url} did not answer within {self._timeout_seconds:g} s{doubt}"
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        return f"the API at {self._url} is not reachable ({reason}); `jobworker up` starts one, --url names another"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise Failed(f"{url} is not a URL: {error}") from None
+    if not parts.hostname:
+        raise Failed(f"{url} names no host")
+    return parts
+
+
+def _decoded(content: bytes) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _sentence(problem: dict[str, Any], response: http.client.HTTPResponse) -> str:
+    detail = str(problem.get("detail") or problem.get("title") or f"HTTP {response.status} {response.reason}")
+    errors: list[dict[str, Any]] = problem.get("errors") or []
+    found = "; ".join(f"{error.get('pointer')}: {error.get('detail')}" for error in errors)
+    if not found:
+        return detail
+    return found if detail in found else f"{detail} ({found})"
+
+
+def _retry_after(response: http.client.HTTPResponse) -> float:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else DEFAULT_RETRY_AFTER_SECONDS

@@ -1,0 +1,105 @@
+"""How a job looks to a person: as plain text, and styled on a terminal."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from jobworker.cli.output import printable
+
+#: What stands first, where the API's answer has a value for it.
+_FACTS: Final = {
+    "type": "type",
+    "queue": "queue",
+    "priority": "priority",
+    "created_at": "created",
+    "run_at": "due",
+    "expires_at": "expires",
+    "started_at": "started",
+    "ended_at": "ended",
+    "cancel_requested_at": "cancel asked",
+    "supervisor": "supervisor",
+    "worker": "worker",
+    "reason": "reason",
+}
+_STYLES: Final = {
+    "scheduled": "cyan",
+    "pending": "yellow",
+    "running": "blue",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "expired": "magenta",
+}
+_LABEL_WIDTH: Final = 14
+
+
+def text(job: dict[str, Any]) -> str:
+    """Return the job as lines of plain text."""
+    return "\n".join(f"{label:<{_LABEL_WIDTH}}{_indented(value)}".rstrip() for label, value in _rows(job))
+
+
+def styled(job: dict[str, Any]) -> None:
+    """Print the job on the terminal, with colours."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for label, value in _rows(job):
+        style = _STYLES.get(job["status"], "") if label == "status" else ""
+        table.add_row(Text(label, style="dim"), Text(value, style=style, overflow="fold"))
+    Console().print(table)
+
+
+def _rows(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "job", job["id"]
+    yield "status", job["status"]
+    yield from ((label, printable(str(job[name]))) for name, label in _FACTS.items() if job.get(name) is not None)
+    yield "attempts", _budgets(job)
+    yield from ((_ordinal(attempt), printable(_verdict(attempt))) for attempt in job["attempts"])
+    yield from _durations(job)
+    yield "payload", _json(job.get("payload"))
+    if job.get("error"):
+        yield "error", printable(_error(job["error"]))
+    if job["status"] == "succeeded":
+        yield "result", _json(job.get("result"))
+
+
+def _budgets(job: dict[str, Any]) -> str:
+    failures = f"{job['failures']} of {job['max_attempts']} failed"
+    return f"{failures}, {job['crashes']} of {job['max_crashes']} crashed" if job["crashes"] else failures
+
+
+def _ordinal(attempt: dict[str, Any]) -> str:
+    return f"  no. {attempt['attempt']}"
+
+
+def _verdict(attempt: dict[str, Any]) -> str:
+    error = attempt.get("error")
+    why = f"{error['type']}: {_first_line(error['message'])}" if error else attempt.get("reason")
+    where = f"worker {attempt['worker']} of {attempt['supervisor']}"
+    words = [f"{attempt['outcome']} after {attempt['duration']:.3f} s", *([why] if why else []), where]
+    return ", ".join(words)
+
+
+def _durations(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, label in (("wait_seconds", "waited"), ("run_seconds", "ran")):
+        if job.get(name) is not None:
+            yield label, f"{job[name]:.3f} s"
+
+
+def _error(error: dict[str, Any]) -> str:
+    return str(error["traceback"] or f"{error['type']}: {error['message']}").rstrip()
+
+
+def _json(value: Any) -> str:
+    return printable(msgspec.json.encode(value).decode())
+
+
+def _first_line(message: str) -> str:
+    return message.partition("\n")[0]
+
+
+def _indented(value: str) -> str:
+    return value.replace("\n", "\n" + " " * _LABEL_WIDTH)

@@ -1,0 +1,23 @@
+"""What commands print on stdout."""
+
+from typing import Any, Final
+
+import click
+import msgspec
+
+#: What came over the wire must not steer the terminal: control characters are shown, not sent.
+_VISIBLE: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON text on one line."""
+    click.echo(msgspec.json.encode(value))
+
+
+def printable(text: str) -> str:
+    r"""Return the text with control characters made visible.
+
+    >>> printable("\x1b[31mred")
+    '\\x1b[31mred'
+    """
+    return text.translate(_VISIBLE)

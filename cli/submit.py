@@ -1,0 +1,104 @@
+"""`jobworker submit`: one job, or one for each line of a file."""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO, Final
+
+import click
+import msgspec
+
+from jobworker.cli.options import warn, with_settings
+from jobworker.cli.output import print_json
+from jobworker.store.configuration import Loaded
+
+
+def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    # JSON has no word for the others: they would go out as null, and mean "not given".
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("it must be a finite number")
+    return value
+
+
+def _number(name: str, text: str) -> Callable[[Any], Any]:
+    return click.option(name, type=float, callback=_finite, metavar="SECONDS", help=text)
+
+
+#: What a request for a job may say besides type and payload; the API knows the ranges.
+_JOB_OPTIONS: Final = (
+    click.option("--priority", type=int, metavar="1..10", help="10 is the highest.  [default: 5]"),
+    click.option("--queue", metavar="NAME", help="The queue it waits in."),
+    _number("--delay", "Start it no sooner than after this time."),
+    click.option("--run-at", metavar="TIME", help="Start it no sooner than then (RFC 3339, with offset)."),
+    click.option("--expires-at", metavar="TIME", help="Do not start it any more then (RFC 3339, with offset)."),
+    _number("--timeout", "Kill an attempt after this time."),
+    click.option("--max-attempts", type=int, metavar="N", help="Failed attempts after which it has failed."),
+    click.option("--max-crashes", type=int, metavar="N", help="Crashes of its worker after which it has failed."),
+)
+
+
+def _job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_JOB_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("type_", metavar="TYPE")
+@click.argument("payload", metavar="[PAYLOAD|-]", required=False)
+@_job_options
+@click.option(
+    "--lines",
+    type=click.File("rb"),
+    metavar="FILE|-",
+    help="Submit a job for each line, a JSON object as for POST /jobs; what a line leaves out comes from here.",
+)
+@click.option("--wait", is_flag=True, help="Wait until it has ended and print its result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
+@with_settings("client")
+def submit(
+    loaded: Loaded,
+    type_: str,
+    payload: str | None,
+    *,
+    lines: BinaryIO | None,
+    wait: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Submit a job of TYPE with the JSON text PAYLOAD (-: from standard input), and print its id."""
+    from jobworker.cli.http import ApiClient
+
+    warn(loaded)
+    body = {"type": type_, **{name: value for name, value in options.items() if value is not None}}
+    with ApiClient(loaded.settings.client) as client:
+        if lines is not None:
+            if payload is not None or wait:
+                raise click.UsageError("--lines goes with neither PAYLOAD nor --wait")
+            from jobworker.cli.bulk import submit_lines
+
+            return submit_lines(client, lines, body, print_job=_printer(as_json=as_json))
+        if payload is not None:
+            body["payload"] = _json_text(payload)
+        answer = client.post("/jobs", body)
+        if wait:
+            from jobworker.cli.waiting import wait_and_print
+
+            return wait_and_print(client, answer["id"], as_json=as_json)
+        _printer(as_json=as_json)(answer)
+        return 0
+
+
+def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
+    return print_json if as_json else lambda answer: click.echo(answer["id"])
+
+
+def _json_text(payload: str) -> msgspec.Raw:
+    text = sys.stdin.read() if payload == "-" else payload
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        hint = "" if payload == "-" else """; in a shell quote it, as in '{"n": 1}' or '"text"'"""
+        raise click.UsageError(f"PAYLOAD is not JSON: {error}{hint}") from None
+    # As it was written: decoding and encoding would change numbers that have no exact float.
+    return msgspec.Raw(text)

@@ -1,0 +1,29 @@
+"""Errors of the handlers, split by who must act. `Retry` and `Fail` are not among them: they are answers."""
+
+
+class HandlerError(Exception):
+    """Something is wrong with a handler, its payload or its result."""
+
+
+class InvalidDeclaration(HandlerError):
+    """The decorator's arguments or the function's signature are refused: its author must act."""
+
+
+class UnknownHandler(HandlerError):
+    """No handler has this type."""
+
+
+class LoadFailed(HandlerError):
+    """A module of handlers does not import: its author must act. `traceback` begins in the author's code."""
+
+    def __init__(self, message: str, traceback: str | None = None) -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+
+class InvalidPayload(HandlerError):
+    """The payload does not fit the handler's annotation: whoever submitted the job must act."""
+
+
+class BadResult(HandlerError):
+    """What the handler returned cannot be the job's result: its author must act."""

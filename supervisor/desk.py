@@ -1,0 +1,209 @@
+"""The attempts in hand: which worker runs which job, until when, and how it ended."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from jobworker.store.claims import Attempted, Claim, Settle
+from jobworker.store.settings import JobSettings
+from jobworker.store.states import Outcome
+from jobworker.supervisor import messages
+from jobworker.supervisor.budget import Budget
+from jobworker.supervisor.deadlines import Deadlines
+from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.mailbox import MailboxClosed
+from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
+from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.verdict import Intent, judge
+
+log = structlog.get_logger("jobworker.desk")
+
+#: A worker that begins late has its deadline moved by at most this: its word is not trusted further.
+LATE_START_SECONDS: Final = 1.0
+
+
+class Attempt(Struct, frozen=True):
+    """A job handed to a worker."""
+
+    claim: Claim
+    budget: Budget
+    worker: WorkerProcess
+    handed_at: float
+    #: Redis no longer knows this attempt as ours: its end is nobody's business.
+    dropped: bool = False
+
+
+class Desk:
+    """Owns the attempts in hand.
+
+    Told:   what was claimed (by the exchange); reports and deaths (by the pool); what is overdue (by the deadlines);
+            what a client cancels (by the lease).
+    Tells:  the exchange, what to settle and that a worker is idle; the pool, whom to kill.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        killer: Killer,
+        loop: SupervisorLoop,
+        jobs: JobSettings,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        # Connected by each session; between two there is nothing to settle and nobody to claim.
+        self.settle: Callable[[Settle], object] = bool
+        self.idle: Callable[[], object] = bool
+        self._pool = pool
+        self._killer = killer
+        self._loop = loop
+        self._jobs = jobs
+        self._spawn = spawn
+        self._deadlines = Deadlines(loop, self._overdue)
+        self._attempts: dict[int, Attempt] = {}
+        self._burying = 0
+        self._changed = asyncio.Event()
+        pool.listener = self
+
+    @property
+    def empty(self) -> bool:
+        """Whether no attempt is in hand and none waits for its verdict."""
+        return not self._attempts and not self._burying
+
+    async def wait_until_empty(self) -> None:
+        """Return when nothing is in hand any more."""
+        while not self.empty:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def held(self) -> list[Attempted]:
+        """Return the attempts that run."""
+        return [Attempted(attempt.claim.id, attempt.claim.token) for attempt in self._attempts.values()]
+
+    def hand_out(self, claim: Claim) -> None:
+        """Give a claimed job to the idle worker it was claimed for; put it back if that one is gone."""
+        worker = self._pool.workers.get(claim.worker)
+        if worker is None or worker.stage is not Stage.IDLE:
+            self.settle(put_back(claim, Outcome.RECALLED))
+            return
+        budget = Budget.of(claim, self._pool.catalogue, self._jobs)
+        attempt = Attempt(claim, budget, worker, self._loop.time())
+        try:
+            worker.mailbox.send(_assignment(attempt))
+        except (MailboxClosed, BlockingIOError):
+            # Dead, and not reaped yet.
+            self.settle(put_back(claim, Outcome.RECALLED))
+            return
+        worker.stage = Stage.BUSY
+        self._attempts[worker.pid] = attempt
+        if budget.timeout_seconds is not None:
+            self._deadlines.set(worker.pid, attempt.handed_at + budget.timeout_seconds)
+
+    def cancel(self, wanted: Iterable[Attempted]) -> None:
+        """Kill the attempts that a client wants cancelled; never another attempt of the same job."""
+        asked = {(attempted.id, attempted.token) for attempted in wanted}
+        self._kill_where(asked, Intent(Outcome.CANCELLED, "because a client cancelled the job"))
+
+    def drop(self, foreign: Iterable[Attempted]) -> None:
+        """Kill attempts that are no longer ours and forget them: whoever took them has them."""
+        lost = {(attempted.id, attempted.token) for attempted in foreign}
+        for pid, attempt in self._attempts.items():
+            if (attempt.claim.id, attempt.claim.token) in lost:
+                self._attempts[pid] = msgspec.structs.replace(attempt, dropped=True)
+        self._kill_where(lost, Intent(Outcome.LOST, "because Redis no longer holds the job as ours"))
+
+    def end_all(self, intent: Intent) -> None:
+        """Kill everything that runs."""
+        self._kill_where({(held.id, held.token) for held in self.held()}, intent)
+
+    def _kill_where(self, attempts: set[tuple[str, int]], intent: Intent) -> None:
+        for attempt in list(self._attempts.values()):
+            if (attempt.claim.id, attempt.claim.token) in attempts:
+                self._pool.kill(attempt.worker, intent)
+
+    def reported(self, worker: WorkerProcess, report: Report) -> None:
+        """Settle what a worker reports; a report that is there before the death is judged wins."""
+        attempt = self._attempts.get(worker.pid)
+        if attempt is None or attempt.claim.token != report.token:
+            log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
+            return
+        self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
+
+    def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
+        """Judge a dead worker, once nothing of its job lives: two attempts never overlap."""
+        attempt = self._attempts.get(worker.pid)
+        self._deadlines.clear(worker.pid)
+        self._burying += 1
+        self._spawn(self._bury(attempt, status, started=started))
+
+    async def _bury(self, attempt: Attempt | None, status: int, *, started: bool) -> None:
+        await self._killer.end_orphans(self._pool.workers)
+        self._burying -= 1
+        self._changed.set()
+        if attempt is None:
+            self.idle()
+            return
+        claim, worker = attempt.claim, attempt.worker
+        if not started:
+            self._conclude(attempt, put_back(claim, Outcome.RECALLED))
+            return
+        verdict = judge(status, worker.intent)
+        log.warning(
+            "worker died",
+            worker=worker.pid,
+            job=claim.id,
+            type=claim.type,
+            attempt=claim.attempt,
+            outcome=verdict.outcome.value,
+            why=verdict.message,
+        )
+        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict))
+
+    def _conclude(self, attempt: Attempt, settle: Settle) -> None:
+        pid = attempt.worker.pid
+        attempt = self._attempts.pop(pid)
+        self._deadlines.clear(pid)
+        self._changed.set()
+        if not attempt.dropped:
+            self.settle(settle)
+
+    def _overdue(self, pid: int) -> None:
+        attempt = self._attempts[pid]
+        timeout_seconds = attempt.budget.timeout_seconds
+        assert timeout_seconds is not None
+        due = self._start_of(attempt) + timeout_seconds
+        if due > self._loop.time():
+            self._deadlines.set(pid, due)
+            return
+        # A report that is already there wins.
+        self._pool.read(attempt.worker)
+        if pid in self._attempts:
+            why = f"at its deadline of {timeout_seconds:g} s"
+            self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+
+    def _start_of(self, attempt: Attempt) -> float:
+        """When the attempt began: it is never killed early, however late its worker was scheduled."""
+        started_at = attempt.worker.board.started_ns / 1e9
+        return min(max(attempt.handed_at, started_at), attempt.handed_at + LATE_START_SECONDS)
+
+
+def _assignment(attempt: Attempt) -> bytes:
+    claim, budget = attempt.claim, attempt.budget
+    return messages.encode(
+        Assignment(
+            id=claim.id,
+            token=claim.token,
+            type=claim.type,
+            queue=claim.queue,
+            payload=claim.payload,
+            attempt=claim.attempt,
+            max_attempts=budget.max_attempts,
+            timeout_seconds=budget.timeout_seconds,
+            created_ms=claim.created_ms,
+        )
+    )

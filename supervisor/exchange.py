@@ -1,0 +1,197 @@
+"""The exchange: one script call at a time settles all that ended and claims for all that are idle (group commit)."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from jobworker.store.claims import Attempted, ExchangeAnswer, Settle, Wanted
+from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
+from jobworker.store.incarnation import Incarnation
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
+from jobworker.store.states import Outcome
+from jobworker.supervisor.desk import Desk
+from jobworker.supervisor.lease import Lease
+from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.settlement import put_back
+from jobworker.supervisor.turns import Turns
+
+log = structlog.get_logger("jobworker.exchange")
+
+FIRST_RETRY_SECONDS: Final = 0.05
+LONGEST_RETRY_SECONDS: Final = 1.0
+
+
+class Exchange:
+    """Owns the calls to Redis and the settles that wait for one.
+
+    Told:   settle this, a worker is idle (by the desk); something may be claimable (by the hints); Redis counts
+            otherwise (by the lease); drain (by the supervisor).
+    Tells:  the desk, what was claimed and what is no longer ours; the hints, that workers stay idle.
+    Ends:   when it drains, nothing is in hand and everything is settled.
+    """
+
+    def __init__(
+        self, incarnation: Incarnation, pool: Pool, desk: Desk, lease: Lease, turns: Turns, poll_seconds: float
+    ) -> None:
+        self.stayed_idle: Callable[[], None]
+        self._incarnation = incarnation
+        self._pool = pool
+        self._desk = desk
+        self._lease = lease
+        self._turns = turns
+        self._poll_seconds = poll_seconds
+        self._settles: deque[Settle] = deque()
+        self._poked = asyncio.Event()
+        self._poked.set()
+        self._call = 0
+        self._open = False
+        # The first connection is a new one too: agree before anything is claimed.
+        self._must_reconcile = True
+        self._draining = False
+        self._given_up = False
+        self._next_due_ms: int | None = None
+
+    @property
+    def unsettled(self) -> int:
+        """How many ended attempts Redis does not know of yet."""
+        return len(self._settles)
+
+    def settle(self, settle: Settle) -> None:
+        """Tell Redis with the next call."""
+        self._settles.append(settle)
+        self._poked.set()
+
+    def wants_more(self) -> bool:
+        """Whether a hint is of use: workers are idle, and we may claim for them."""
+        return self._may_claim() and any(self._pool.idle_workers())
+
+    def poke(self) -> None:
+        """Make a call soon: there may be something to claim."""
+        self._poked.set()
+
+    def compare(self, running: int) -> None:
+        """Reconcile if Redis counts other attempts as ours than we do, while no call could explain it."""
+        if not self._open and running != len(self._held()):
+            log.warning("redis counts other jobs as ours", redis=running, ours=len(self._held()))
+            self._must_reconcile = True
+            self._poked.set()
+
+    def drain(self) -> None:
+        """Claim nothing more; end when everything is settled."""
+        self._draining = True
+        self._poked.set()
+
+    def give_up(self) -> None:
+        """End although something is not settled: whoever reaps us puts it back."""
+        self._given_up = True
+        self._poked.set()
+
+    async def run(self) -> None:
+        """Call whenever there is something to settle or to claim."""
+        while not self._done():
+            await self._until_due()
+            if self._must_reconcile:
+                await self._reconnect()
+            wanted = self._wanted()
+            if not self._must_reconcile and (self._settles or wanted):
+                await self._turn(wanted)
+
+    def _done(self) -> bool:
+        return self._given_up or (self._draining and self._desk.empty and not self._settles)
+
+    def _may_claim(self) -> bool:
+        return not (self._draining or self._lease.fenced)
+
+    def _wanted(self) -> list[Wanted]:
+        if not self._may_claim():
+            return []
+        workers = [worker.pid for worker in self._pool.idle_workers()][:MAX_BATCH_JOBS]
+        return self._turns.assign(workers)
+
+    async def _until_due(self) -> None:
+        if not self._settles:
+            seconds = self._poll_seconds
+            if self._next_due_ms is not None:
+                seconds = min(seconds, self._next_due_ms / 1000)
+            timer = asyncio.get_running_loop().call_later(seconds, self._poked.set)
+            await self._poked.wait()
+            timer.cancel()
+        self._poked.clear()
+
+    async def _turn(self, wanted: Sequence[Wanted]) -> None:
+        self._call += 1
+        batch = self._next_batch()
+        self._open = True
+        try:
+            answer = await self._incarnation.exchange(self._call, batch, wanted, self._turns.queues)
+        except (StoreUnavailable, StoreMisconfigured) as error:
+            # The call may have been applied: `reconcile` will take its place.
+            log.warning("redis is away; workers go on, results wait", error=str(error))
+            self._must_reconcile = True
+            self._poked.set()
+            return
+        finally:
+            self._open = False
+        self._accept(batch, answer)
+
+    def _next_batch(self) -> list[Settle]:
+        batch: list[Settle] = []
+        size_bytes = 0
+        for settle in self._settles:
+            size_bytes += settle.size_bytes
+            if len(batch) == MAX_BATCH_JOBS or (batch and size_bytes > MAX_BATCH_BYTES):
+                break
+            batch.append(settle)
+        return batch
+
+    def _accept(self, batch: Sequence[Settle], answer: ExchangeAnswer) -> None:
+        for settle, word in zip(batch, answer.words, strict=True):
+            self._settles.popleft()
+            if word in ("stale", "missing"):
+                log.warning("an attempt was no longer ours; its result is dropped", job=settle.id, why=word)
+        self._next_due_ms = answer.next_due_ms
+        for claim in answer.claims:
+            if self._may_claim():
+                self._desk.hand_out(claim)
+            else:
+                self.settle(put_back(claim, Outcome.SHUTDOWN))
+        if any(self._pool.idle_workers()):
+            self.stayed_idle()
+
+    async def _reconnect(self) -> None:
+        """Beat, agree with Redis on what we hold, and only then go on."""
+        wait_seconds = FIRST_RETRY_SECONDS
+        while not self._given_up:
+            try:
+                foreign = await self._agree()
+            except (StoreUnavailable, StoreMisconfigured) as error:
+                log.debug("redis is still away", error=str(error))
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
+                continue
+            self._must_reconcile = False
+            self._forget(foreign)
+            self._poked.set()
+            log.info("redis and we agree on what runs here", running=len(self._held()), dropped=len(foreign))
+            return
+
+    async def _agree(self) -> list[Attempted]:
+        self._open = True
+        try:
+            await self._lease.beat()
+            self._call += 1
+            return await self._incarnation.reconcile(self._call, self._held())
+        finally:
+            self._open = False
+
+    def _forget(self, foreign: Sequence[Attempted]) -> None:
+        lost = {(attempted.id, attempted.token) for attempted in foreign}
+        self._settles = deque(settle for settle in self._settles if (settle.id, settle.token) not in lost)
+        self._desk.drop(foreign)
+
+    def _held(self) -> list[Attempted]:
+        """Everything that our running index must hold: what runs, and what ended and is not settled yet."""
+        return [*self._desk.held(), *(Attempted(settle.id, settle.token) for settle in self._settles)]

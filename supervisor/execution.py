@@ -1,0 +1,145 @@
+"""Running one job in a worker: resolve, decode, call, encode, report."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from jobworker.handlers import Fail, Job, Retry
+from jobworker.handlers.calling import call
+from jobworker.handlers.errors import BadResult, InvalidPayload
+from jobworker.handlers.registry import Registry
+from jobworker.handlers.result import encode_result
+from jobworker.handlers.user_traceback import user_traceback
+from jobworker.store.job import ErrorInfo
+from jobworker.store.states import Outcome
+from jobworker.supervisor.board import Board, boottime_ns
+from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.receipts import Meter
+
+#: How much of a message and of a traceback is kept: its end, where the cause is.
+MESSAGE_CHARACTERS: Final = 8_000
+TRACEBACK_CHARACTERS: Final = 32_000
+
+
+class Execution:
+    """Owns what attempts in this worker share: the handlers, the event loop, the meter."""
+
+    def __init__(self, registry: Registry, board: Board) -> None:
+        self._registry = registry
+        self._board = board
+        self._runner = asyncio.Runner()
+        self._meter = Meter()
+
+    def run(self, assignment: Assignment) -> Report:
+        """Run the attempt; whatever the handler does short of ending the process becomes a report."""
+        if self._board.fence_ns <= boottime_ns():
+            # Our lease may be over: another supervisor may already have the job.
+            return Report(assignment.token, Outcome.SHUTDOWN, reason="not started")
+        self._board.started_ns = time.monotonic_ns()
+        self._meter.start()
+        report = self._attempt(assignment)
+        return replace(report, receipt=self._meter.stop())
+
+    def _attempt(self, assignment: Assignment) -> Report:
+        token = assignment.token
+        try:
+            handler = self._registry.get(assignment.type)
+            if handler is None:
+                error = ErrorInfo("unhandled", f"no handler {assignment.type} on this supervisor")
+                return Report(token, Outcome.UNHANDLED, error=error)
+            payload = handler.decode(assignment.payload)
+            # A fresh context a job: what one sets in context variables, the next does not see.
+            value = contextvars.Context().run(call, handler, payload, self._job(assignment), self._run_async)
+            return Report(token, Outcome.SUCCEEDED, result=encode_result(value))
+        except BaseException as error:  # SystemExit, KeyboardInterrupt and their like are the handler's failure too
+            return _report_error(token, error)
+
+    def _job(self, assignment: Assignment) -> Job:
+        timeout_seconds = assignment.timeout_seconds
+        return Job(
+            id=assignment.id,
+            type=assignment.type,
+            queue=assignment.queue,
+            attempt=assignment.attempt,
+            max_attempts=assignment.max_attempts,
+            fencing_token=assignment.token,
+            created_at=datetime.fromtimestamp(assignment.created_ms / 1000, UTC),
+            deadline_monotonic=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
+        )
+
+    def _run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(_alone(coroutine), context=contextvars.copy_context())
+
+
+async def _alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Await the handler, then cancel the tasks that it left: the next job's loop is clean."""
+    try:
+        return await coroutine
+    finally:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def _report_error(token: int, error: BaseException) -> Report:
+    for kind, make in _REPORTS:
+        if isinstance(error, kind):
+            return make(token, error)
+    return Report(token, Outcome.RAISED, error=_error_info(error))
+
+
+def _retry(token: int, error: Any) -> Report:
+    return Report(
+        token,
+        Outcome.RAISED,
+        retry_after_seconds=error.after,
+        reason=_clip(error.reason or "", MESSAGE_CHARACTERS),
+        error=_error_info(error),
+    )
+
+
+def _fail(token: int, error: Any) -> Report:
+    reason = _clip(str(error.reason), MESSAGE_CHARACTERS)
+    return Report(token, Outcome.RAISED, final=True, reason=reason, error=_error_info(error))
+
+
+def _invalid_payload(token: int, error: BaseException) -> Report:
+    info = ErrorInfo("InvalidPayload", _clip(str(error), MESSAGE_CHARACTERS))
+    return Report(token, Outcome.REJECTED, final=True, reason="invalid_payload", error=info)
+
+
+def _bad_result(token: int, error: BaseException) -> Report:
+    info = ErrorInfo("BadResult", _clip(str(error), MESSAGE_CHARACTERS))
+    return Report(token, Outcome.BAD_RESULT, final=True, reason="bad_result", error=info)
+
+
+_REPORTS: Final[tuple[tuple[type[BaseException], Callable[[int, Any], Report]], ...]] = (
+    (Retry, _retry),
+    (Fail, _fail),
+    (InvalidPayload, _invalid_payload),
+    (BadResult, _bad_result),
+)
+
+
+def _error_info(error: BaseException) -> ErrorInfo:
+    try:
+        message = str(error)
+    except Exception:  # the author's __str__ may raise anything
+        message = "<its message cannot be read>"
+    return ErrorInfo(
+        type=type(error).__name__,
+        message=_clip(message, MESSAGE_CHARACTERS),
+        traceback=_clip(user_traceback(error), TRACEBACK_CHARACTERS),
+    )
+
+
+def _clip(text: str, characters: int) -> str:
+    # Lone surrogates cannot be encoded, and a report that cannot be sent would be a crash.
+    text = text.encode(errors="replace").decode()
+    return text if len(text) <= characters else "… " + text[-characters:]

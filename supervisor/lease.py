@@ -1,0 +1,84 @@
+"""The supervisor's lease in Redis: renewed by beats, on a connection of its own, never behind an exchange."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
+
+from jobworker.store.claims import Attempted, BeatAnswer
+from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
+from jobworker.store.incarnation import Incarnation
+from jobworker.supervisor.board import boottime_ns
+
+log = structlog.get_logger("jobworker.lease")
+
+#: The part of a lease after which nothing new is begun, counted from before a beat was sent: the rest is for clock
+#: rates, stalls of the loop, the time to kill, and a step of Redis's clock (docs/protocol.md).
+FENCE_PART: Final = 11 / 15
+RETRY_SECONDS: Final = 0.5
+
+
+class Lease:
+    """Owns the beats.
+
+    Told:   beat now (by the exchange, after a new connection); somebody hinted (by the hints).
+    Tells:  the desk, what to cancel; the boards, until when attempts may begin; the exchange, that Redis counts otherwise.
+    Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
+    """
+
+    def __init__(self, incarnation: Incarnation, beat_seconds: float, fence: Callable[[int], None]) -> None:
+        self.cancel: Callable[[Iterable[Attempted]], None]
+        self.compare: Callable[[int], None]
+        self._incarnation = incarnation
+        self._beat_seconds = beat_seconds
+        self._set_fence = fence
+        self._fence_ns = 0
+        self._hinted = asyncio.Event()
+        self._beating = asyncio.Lock()
+
+    @property
+    def fenced(self) -> bool:
+        """Whether our lease may be over, as far as this host can know."""
+        return self._fence_ns <= boottime_ns()
+
+    def hint(self) -> None:
+        """Beat soon: there is a cancel to hear."""
+        self._hinted.set()
+
+    async def beat(self) -> BeatAnswer:
+        """Renew the lease and act on the answer."""
+        async with self._beating:
+            sent_ns = boottime_ns()
+            answer = await self._incarnation.beat()
+            self._fence_ns = sent_ns + round(answer.lease_ms * 1e6 * FENCE_PART)
+            self._set_fence(self._fence_ns)
+        if answer.reaped:
+            log.warning("jobs of a dead supervisor are back in the queue", jobs=answer.reaped)
+        self.cancel(answer.cancels)
+        return answer
+
+    async def run(self) -> None:
+        """Beat in time, and whenever there may be something to reap."""
+        away = False
+        while True:
+            self._hinted.clear()
+            try:
+                answer = await self.beat()
+            except (StoreUnavailable, StoreMisconfigured) as error:
+                if not away:
+                    log.warning("the lease cannot be renewed", error=str(error), fenced=self.fenced)
+                away = True
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            away = False
+            self.compare(answer.running)
+            await self._until_next(answer)
+
+    async def _until_next(self, answer: BeatAnswer) -> None:
+        seconds = self._beat_seconds
+        if answer.reap_in_ms is not None:
+            seconds = min(seconds, answer.reap_in_ms / 1000)
+        timer = asyncio.get_running_loop().call_later(seconds, self._hinted.set)
+        await self._hinted.wait()
+        timer.cancel()

@@ -1,0 +1,98 @@
+"""The mailbox: a SEQPACKET socket pair between a supervisor and one worker. One frame is one message.
+
+Each frame goes to exactly one reader, so what the supervisor takes back from the worker's end was certainly not
+started. A frame over 128 KiB travels as a memfd: the socket's buffer stays small.
+"""
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from typing import Final
+
+#: The largest frame that travels in the socket itself.
+INLINE_BYTES: Final = 128 * 1024
+_DESCRIPTOR: Final = struct.Struct("=i")
+_DESCRIPTOR_SPACE: Final = socket.CMSG_LEN(_DESCRIPTOR.size)
+_CLOEXEC: Final = socket.MSG_CMSG_CLOEXEC
+_FRAME: Final = b"f"
+_MEMFD: Final = b"m"
+
+
+class MailboxClosed(Exception):
+    """The other end is closed."""
+
+
+class End:
+    """One end of a mailbox."""
+
+    def __init__(self, endpoint: socket.socket) -> None:
+        self.socket = endpoint
+
+    def fileno(self) -> int:
+        """Return the descriptor, for a selector."""
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        """Close this end; the other one reads an end of file."""
+        self.socket.close()
+
+    def close_writing(self) -> None:
+        """Let the other end read an end of file after what is on its way; it can still answer."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame. Raises MailboxClosed; BlockingIOError when the other side does not read."""
+        try:
+            if len(frame) <= INLINE_BYTES:
+                self.socket.send(_FRAME + frame, socket.MSG_NOSIGNAL)
+            else:
+                self._send_memfd(frame)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise MailboxClosed from error
+
+    def receive(self, flags: int = 0) -> bytes | None:
+        """Return the next frame; None at the end of file. Raises BlockingIOError if told not to wait."""
+        try:
+            # Not socket.recv_fds: it ignores its flags.
+            data, ancillary, _, _ = self.socket.recvmsg(INLINE_BYTES + 1, _DESCRIPTOR_SPACE, flags | _CLOEXEC)
+        except ConnectionResetError:
+            return None
+        if not data:
+            return None
+        if data[:1] == _FRAME:
+            return data[1:]
+        return _read_memfd(_DESCRIPTOR.unpack(ancillary[0][2])[0])
+
+    def receive_waiting(self) -> list[bytes]:
+        """Return the frames that are there, without waiting, whoever shares this end."""
+        frames: list[bytes] = []
+        try:
+            while (frame := self.receive(socket.MSG_DONTWAIT)) is not None:
+                frames.append(frame)
+        except BlockingIOError:
+            pass
+        return frames
+
+    def _send_memfd(self, frame: bytes) -> None:
+        descriptor = os.memfd_create("jobworker-frame", os.MFD_CLOEXEC)
+        try:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.write(frame)
+            socket.send_fds(self.socket, [_MEMFD], [descriptor], socket.MSG_NOSIGNAL)
+        finally:
+            os.close(descriptor)
+
+
+def _read_memfd(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def open_mailbox() -> tuple[End, End]:
+    """Return (supervisor's end, worker's end), both close-on-exec."""
+    # Neither end is ever made non-blocking: the flag would be shared by everyone who holds the description.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return End(ours), End(theirs)

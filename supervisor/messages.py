@@ -1,0 +1,64 @@
+"""Every message of the mailbox between a supervisor and one worker.
+
+Changing one is safe at any time: both ends are always the same version, for a worker is a fork of its supervisor.
+Payloads and results are opaque bytes here.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from jobworker.store.catalogue import HandlerEntry
+from jobworker.store.job import ErrorInfo, Receipt
+from jobworker.store.states import Outcome
+
+
+class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Supervisor → worker: run this attempt."""
+
+    id: str
+    token: int
+    type: str
+    queue: str
+    payload: bytes
+    attempt: int
+    max_attempts: int
+    #: None: no deadline.
+    timeout_seconds: float | None
+    created_ms: int
+
+
+class Hello(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Worker → supervisor: handlers are imported, I am ready."""
+
+    entries: tuple[HandlerEntry, ...]
+    #: Of the handler modules' source: workers of one supervisor must not differ.
+    digest: str
+
+
+class LoadFailure(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Worker → supervisor: the handlers cannot be loaded; I end."""
+
+    message: str
+    traceback: str | None
+
+
+class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Worker → supervisor: how the attempt ended."""
+
+    token: int
+    outcome: Outcome
+    #: No further attempt, whatever the budgets say.
+    final: bool = False
+    retry_after_seconds: float | None = None
+    reason: str = ""
+    error: ErrorInfo | None = None
+    result: bytes = b""
+    receipt: Receipt | None = None
+    #: Why this worker takes no further job ("" when it does).
+    retiring: str = ""
+
+
+Message = Assignment | Hello | LoadFailure | Report
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Message).decode

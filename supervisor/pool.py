@@ -1,0 +1,259 @@
+"""The worker processes: how many there are, which are idle, and what replaces one that ends."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from jobworker.store.catalogue import HandlerEntry
+from jobworker.store.states import Outcome
+from jobworker.supervisor import messages
+from jobworker.supervisor.errors import WorkerStartFailed
+from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.messages import Hello, LoadFailure, Report
+from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.verdict import Intent, judge
+
+log = structlog.get_logger("jobworker.pool")
+
+#: How long a dismissed worker may take to end by itself.
+DISMISSAL_SECONDS: Final = 2.0
+#: The wait after a worker that did not become ready; doubles up to the longest.
+FIRST_WAIT_SECONDS: Final = 0.1
+LONGEST_WAIT_SECONDS: Final = 30.0
+
+
+class Listener(Protocol):
+    """Whom the pool tells."""
+
+    def idle(self) -> None:
+        """Hear that a worker waits for a job."""
+
+    def reported(self, worker: WorkerProcess, report: Report) -> None:
+        """Hear a worker's report on its attempt."""
+
+    def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
+        """Hear that a worker is dead; `started`: it had read its last assignment and not reported on it."""
+
+
+class Pool:
+    """Owns the worker processes.
+
+    Told:   a worker wrote, a worker died (by the loop); kill it, retire it (by the desk).
+    Tells:  the listener, who is idle, what was reported, who died.
+    Ends:   when every worker has been reaped, after `close`.
+    """
+
+    def __init__(
+        self, size: int, spares: int, fork: Callable[[], WorkerProcess], killer: Killer, loop: SupervisorLoop
+    ) -> None:
+        self.workers: dict[int, WorkerProcess] = {}
+        self.catalogue: dict[str, HandlerEntry] = {}
+        #: The first worker's hello: until it is known, there is no other worker.
+        self.first_hello = loop.create_future()
+        self.listener: Listener
+        self._size = size
+        self._spares = spares
+        self._fork = fork
+        self._killer = killer
+        self._loop = loop
+        self._digest = ""
+        self._fence_ns = 0
+        self._wait_seconds = FIRST_WAIT_SECONDS
+        self._held_back = False
+        self._closing = False
+        self._empty = loop.create_future()
+
+    def start(self) -> None:
+        """Fork the first worker, whose start decides whether the handlers can be used."""
+        self._loop.when_single_threaded(self._fork_one)
+
+    def close(self) -> None:
+        """Let idle workers end, and fork no more."""
+        self._closing = True
+        for worker in list(self.workers.values()):
+            if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE):
+                self._retire(worker)
+        self._check_empty()
+
+    async def wait_until_empty(self) -> None:
+        """Return when every worker has been reaped."""
+        await self._empty
+
+    def kill_all_now(self) -> None:
+        """Kill every tree without waiting for the loop: the supervisor ends."""
+        self._killer.kill_now(self.workers)
+
+    def idle_workers(self) -> Iterator[WorkerProcess]:
+        """Yield the workers that wait for a job."""
+        return (worker for worker in self.workers.values() if worker.stage is Stage.IDLE)
+
+    def set_fence(self, boottime_ns: int) -> None:
+        """Let no attempt begin after this time, however long ago it was handed out."""
+        self._fence_ns = boottime_ns
+        for worker in self.workers.values():
+            worker.board.fence_ns = boottime_ns
+
+    def kill(self, worker: WorkerProcess, intent: Intent) -> None:
+        """Kill a worker with all that its job has started; the first intent stands."""
+        if worker.intent is not None:
+            return
+        worker.intent = intent
+        worker.stage = Stage.ENDING
+        self._killer.kill(worker.pid)
+        self._fill()
+
+    def reap_orphans(self) -> None:
+        """Reap children that are no workers: what dead workers left and we adopted.
+
+        Only peeks first: a blanket wait would take the status of a worker away from its own pidfd.
+        """
+        while (child := _peek_child()) is not None:
+            if child in self.workers:
+                self._reap(self.workers[child])
+            else:
+                os.waitpid(child, os.WNOHANG)
+
+    def read(self, worker: WorkerProcess) -> None:
+        """Take in what a worker has written."""
+        for frame in worker.mailbox.receive_waiting():
+            try:
+                message = messages.decode(frame)
+            except (msgspec.DecodeError, ValueError):
+                self.kill(worker, Intent(Outcome.CRASHED, "for writing into its mailbox what is no report"))
+                return
+            self._hear(worker, message)
+
+    def _hear(self, worker: WorkerProcess, message: messages.Message) -> None:
+        match message:
+            case Report():
+                self._hear_report(worker, message)
+            case Hello():
+                self._hear_hello(worker, message)
+            case LoadFailure():
+                self._hear_failure(worker, message)
+            case _:
+                log.error("a worker wrote an assignment", worker=worker.pid)
+
+    def _hear_report(self, worker: WorkerProcess, report: Report) -> None:
+        if worker.stage is Stage.BUSY:
+            worker.stage = Stage.IDLE
+        self.listener.reported(worker, report)
+        if report.retiring and worker.stage is Stage.IDLE:
+            log.info("worker is replaced", worker=worker.pid, why=report.retiring)
+            self._retire(worker)
+            self._fill()
+        elif self._closing and worker.stage is Stage.IDLE:
+            self._retire(worker)
+        elif worker.stage is Stage.IDLE:
+            self.listener.idle()
+
+    def _hear_hello(self, worker: WorkerProcess, hello: Hello) -> None:
+        if not self.first_hello.done():
+            self._digest = hello.digest
+            self.catalogue = {entry.type: entry for entry in hello.entries}
+            self.first_hello.set_result(hello)
+        elif hello.digest != self._digest:
+            log.warning("handler code on disk has changed; a new worker is not used until the supervisor is restarted")
+            self._retire(worker)
+            self._hold_back()
+            return
+        if worker.stage is Stage.STARTING:
+            worker.stage = Stage.SPARE
+        self._wait_seconds = FIRST_WAIT_SECONDS
+        self._fill()
+
+    def _hear_failure(self, worker: WorkerProcess, failure: LoadFailure) -> None:
+        worker.stage = Stage.ENDING
+        if not self.first_hello.done():
+            text = f"{failure.traceback}\n{failure.message}" if failure.traceback else failure.message
+            self.first_hello.set_exception(WorkerStartFailed(text))
+        else:
+            log.error("a new worker cannot load the handlers", error=failure.message, traceback=failure.traceback)
+            self._hold_back()
+
+    def _fill(self) -> None:
+        """Put spares to work where a worker is missing, and fork what is missing of both."""
+        if self._closing or not self.first_hello.done():
+            return
+        serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
+        for worker in self.workers.values():
+            if serving < self._size and worker.stage is Stage.SPARE:
+                worker.stage = Stage.IDLE
+                serving += 1
+                self.listener.idle()
+        if not self._held_back:
+            self._loop.when_single_threaded(self._fork_missing)
+
+    def _fork_missing(self) -> None:
+        living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
+        for _ in range(self._size + self._spares - living):
+            self._fork_one()
+
+    def _fork_one(self) -> None:
+        if self._closing:
+            return
+        worker = self._fork()
+        worker.board.fence_ns = self._fence_ns
+        self.workers[worker.pid] = worker
+        self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
+        self._loop.add_reader(worker.pidfd, self._reap, worker)
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        worker.stage = Stage.ENDING
+        worker.dismiss()
+        self._loop.call_later(DISMISSAL_SECONDS, self._insist, worker)
+
+    def _insist(self, worker: WorkerProcess) -> None:
+        if worker.pid in self.workers:
+            self.kill(worker, Intent(Outcome.SHUTDOWN, "because it did not end when it was dismissed"))
+
+    def _reap(self, worker: WorkerProcess) -> None:
+        if worker.pid not in self.workers or (status := worker.reap()) is None:
+            return
+        # Its reports to the end, then what it has not read: only the frame in between may have started.
+        self.read(worker)
+        started = not worker.recall()
+        self._loop.remove_reader(worker.mailbox.fileno())
+        self._loop.remove_reader(worker.pidfd)
+        del self.workers[worker.pid]
+        worker.close()
+        if worker.stage is Stage.STARTING:
+            self._start_failed(worker, status)
+        self.listener.died(worker, status, started=started)
+        self._fill()
+        self._check_empty()
+
+    def _start_failed(self, worker: WorkerProcess, status: int) -> None:
+        words = judge(status, worker.intent).message
+        if not self.first_hello.done():
+            why = f"the first worker ended while it loaded the handlers: {words}"
+            self.first_hello.set_exception(WorkerStartFailed(why))
+        else:
+            log.error("a new worker ended before it was ready", why=words, next_try_seconds=self._wait_seconds)
+            self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Brake a loop of crashes at start: fork nothing for a while, longer each time."""
+        self._held_back = True
+        self._loop.call_later(self._wait_seconds, self._release)
+        self._wait_seconds = min(2 * self._wait_seconds, LONGEST_WAIT_SECONDS)
+
+    def _release(self) -> None:
+        self._held_back = False
+        self._fill()
+
+    def _check_empty(self) -> None:
+        if self._closing and not self.workers and not self._empty.done():
+            self._empty.set_result(None)
+
+
+def _peek_child() -> int | None:
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return found.si_pid if found else None

@@ -1,0 +1,169 @@
+"""One worker process, seen from its supervisor, and the fork that makes it. Workers are forked nowhere else."""
+
+import ctypes
+import enum
+import gc
+import os
+import resource
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
+
+from jobworker.supervisor.board import Board
+from jobworker.supervisor.mailbox import End, open_mailbox
+from jobworker.supervisor.verdict import Intent
+
+log = structlog.get_logger("jobworker.process")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+#: Exit code of a worker whose own code failed (sysexits.h: EX_SOFTWARE).
+WORKER_BROKEN: Final = 70
+
+
+class Stage(enum.Enum):
+    """Where a worker is in its life."""
+
+    STARTING = "starting"
+    SPARE = "spare"
+    IDLE = "idle"
+    BUSY = "busy"
+    ENDING = "ending"
+
+
+class WorkerProcess:
+    """A forked worker: its pid, its mailbox, its board, and what we intend with it."""
+
+    def __init__(self, pid: int, ours: End, theirs: End, board: Board) -> None:
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        self.mailbox = ours
+        self.board = board
+        self.stage = Stage.STARTING
+        self.intent: Intent | None = None
+        self._theirs = theirs
+
+    def dismiss(self) -> None:
+        """Tell an idle worker to end: it reads an end of file."""
+        # Our copy of its end stays open; what it reads from is our end alone.
+        self.mailbox.close_writing()
+
+    def recall(self) -> list[bytes]:
+        """Take back the frames that the worker has not read: those were certainly not started."""
+        return self._theirs.receive_waiting()
+
+    def reap(self) -> int | None:
+        """Return the wait status, once; None while the worker lives."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return status if pid else None
+
+    def close(self) -> None:
+        """Release every descriptor; the worker must be dead."""
+        os.close(self.pidfd)
+        self.mailbox.close()
+        self._theirs.close()
+        self.board.close()
+
+
+class Forker:
+    """Makes workers. `body` runs in the child and returns its exit code."""
+
+    def __init__(self, body: Callable[[End, Board], int], keep: Iterable[int], open_files: int) -> None:
+        self._body = body
+        #: Descriptors that stay open in workers: the lock is free only when they are dead too.
+        self._keep = frozenset(keep)
+        self._open_files = open_files
+
+    def fork(self) -> WorkerProcess:
+        """Fork a worker; the caller must be single-threaded."""
+        assert threading.active_count() == 1, "a fork beside threads may copy a held lock"
+        supervisor = os.getpid()
+        ours, theirs = open_mailbox()
+        board = Board()
+        # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                # This is where a worker leaves the supervisor's code. It never returns into its loop.
+                self._become_worker(supervisor, theirs, board)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return WorkerProcess(pid, ours, theirs, board)
+
+    def _become_worker(self, supervisor: int, mailbox: End, board: Board) -> None:
+        status = WORKER_BROKEN
+        try:
+            _detach(supervisor, {mailbox.fileno(), *self._keep}, self._open_files)
+            status = self._body(mailbox, board)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+
+def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
+    """Cut a fresh child off from everything of its parent but `keep`, and bind its life to the parent's."""
+    # What the parent has allocated stays: collecting it here would run finalisers on descriptors that are not ours.
+    gc.freeze()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    # Only the supervisor decides when a worker ends. SIG_IGN would pass through exec; a handler does not.
+    for number in STOP_SIGNALS:
+        signal.signal(number, do_nothing)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.setsid()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os._exit(0)
+    become_subreaper()
+    _close_descriptors(keep)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, hard))
+
+
+#: Signals that ask a process to stop; workers do nothing about them.
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def do_nothing(_number: int, _frame: object) -> None:
+    """Take a signal without acting on it."""
+
+
+def _close_descriptors(keep: set[int]) -> None:
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor > 2 and descriptor not in keep:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the listing's own
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0, inheritable=True)
+    if null:
+        os.close(null)
+
+
+def become_subreaper() -> None:
+    """Adopt, from now on, what our descendants orphan."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+
+
+def raise_open_files() -> int:
+    """Raise the soft limit of open files to the hard one; return what it was, for the workers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft

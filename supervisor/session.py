@@ -1,0 +1,95 @@
+"""One incarnation at work: the actors that live and end with it."""
+
+import asyncio
+
+import structlog
+
+from jobworker.store.connection import connect_async
+from jobworker.store.errors import StoreError
+from jobworker.store.incarnation import Hints, Incarnation
+from jobworker.store.keys import Keys
+from jobworker.store.settings import Settings
+from jobworker.supervisor.desk import Desk
+from jobworker.supervisor.exchange import Exchange
+from jobworker.supervisor.hints import WAIT_SECONDS, Listener
+from jobworker.supervisor.lease import Lease
+from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.turns import Turns
+from jobworker.supervisor.verdict import Intent
+
+log = structlog.get_logger("jobworker.session")
+
+
+class Session:
+    """Owns the lease, the exchange and the hints of one incarnation.
+
+    Told:   drain, hurry, give up (by the supervisor).
+    Ends:   when drained and left; with Reaped or Superseded when the incarnation is over.
+    """
+
+    def __init__(self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, keys: Keys) -> None:
+        mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
+        self._desk = desk
+        self._incarnation = incarnation
+        turns = Turns(mine.queues)
+        # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
+        self._beating = incarnation.on(connect_async(url, timeout_seconds=timeout))
+        waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
+        self._hints = Hints(waiting, keys, mine.name, turns.queues)
+        self._lease = Lease(self._beating, mine.beat, pool.set_fence)
+        self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
+        self._listener = Listener(
+            self._hints,
+            has_idle=self._exchange.wants_more,
+            wake=self._exchange.poke,
+            inbox=self._lease.hint,
+        )
+        self._lease.cancel = desk.cancel
+        self._lease.compare = self._exchange.compare
+        self._exchange.stayed_idle = self._listener.idle
+
+    @property
+    def running(self) -> int:
+        """How many attempts are in hand."""
+        return len(self._desk.held())
+
+    @property
+    def undelivered(self) -> int:
+        """How many ended attempts Redis does not know of."""
+        return self._exchange.unsettled
+
+    async def run(self) -> None:
+        """Work until drained."""
+        self._desk.settle = self._exchange.settle
+        self._desk.idle = self._exchange.poke
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                others = [tasks.create_task(actor.run()) for actor in (self._lease, self._listener)]
+                await self._exchange.run()
+                await self._leave()
+                for other in others:
+                    other.cancel()
+        finally:
+            for connected in (self._incarnation, self._beating, self._hints):
+                await connected.close()
+
+    def drain(self) -> None:
+        """Claim nothing more; end when what runs has ended."""
+        self._exchange.drain()
+
+    def hurry(self, intent: Intent) -> None:
+        """Kill what still runs and put it back."""
+        self._desk.end_all(intent)
+
+    def give_up(self) -> None:
+        """End although Redis cannot be told what happened."""
+        log.error("redis is away: results are not delivered, their jobs will run again", results=self.undelivered)
+        self._exchange.give_up()
+
+    async def _leave(self) -> None:
+        try:
+            put_back = await self._incarnation.leave()
+        except StoreError as error:
+            log.warning("could not leave; our lease will end by itself", error=str(error))
+        else:
+            log.info("left", put_back=put_back)

@@ -1,0 +1,66 @@
+"""From what happened to an attempt to what Redis is told about it."""
+
+import random
+from typing import Final
+
+from jobworker.store.claims import Claim, Settle
+from jobworker.store.job import AttemptDetail, ErrorInfo
+from jobworker.store.states import FAILURES, FREE, Outcome
+from jobworker.supervisor.budget import Budget
+from jobworker.supervisor.messages import Report
+from jobworker.supervisor.verdict import Verdict
+
+#: A type without a handler here is tried again after between one and this many seconds: a deploy may be rolling.
+UNHANDLED_SECONDS: Final = 5.0
+
+
+def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
+    """Turn a worker's report into a settle."""
+    keep = report.outcome is not Outcome.SUCCEEDED and report.outcome not in FREE
+    detail = AttemptDetail(error=report.error, receipt=report.receipt, reason=report.reason or None)
+    return Settle(
+        id=claim.id,
+        token=claim.token,
+        outcome=report.outcome,
+        max_attempts=budget.max_attempts,
+        max_crashes=budget.max_crashes,
+        final=report.final,
+        delay_ms=_delay_ms(claim, budget, report.outcome, report.retry_after_seconds),
+        reason=report.reason,
+        error=report.error,
+        result=report.result,
+        receipt=report.receipt,
+        detail=detail if keep else None,
+    )
+
+
+def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
+    """Turn the verdict on a dead worker into a settle."""
+    if verdict.outcome in FREE:
+        return put_back(claim, verdict.outcome)
+    error = ErrorInfo(type=verdict.outcome.value, message=verdict.message)
+    return Settle(
+        id=claim.id,
+        token=claim.token,
+        outcome=verdict.outcome,
+        max_attempts=budget.max_attempts,
+        max_crashes=budget.max_crashes,
+        delay_ms=_delay_ms(claim, budget, verdict.outcome, None),
+        error=error,
+        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code),
+    )
+
+
+def put_back(claim: Claim, outcome: Outcome) -> Settle:
+    """Settle an attempt that spends nothing."""
+    return Settle(id=claim.id, token=claim.token, outcome=outcome, max_attempts=1, max_crashes=1)
+
+
+def _delay_ms(claim: Claim, budget: Budget, outcome: Outcome, asked_seconds: float | None) -> int:
+    if outcome is Outcome.UNHANDLED:
+        return round(1000 * random.uniform(1.0, UNHANDLED_SECONDS))  # noqa: S311 - spreads load, guards nothing
+    if outcome not in FAILURES:
+        return 0
+    if asked_seconds is not None:
+        return round(1000 * asked_seconds)
+    return budget.backoff.delay_ms(claim.failures + 1)

@@ -1,0 +1,245 @@
+"""The supervisor: puts its actors together, answers signals, and begins anew when its jobs were taken from it."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import setproctitle
+import structlog
+
+from jobworker.store.connection import connect_async
+from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
+from jobworker.store.incarnation import Incarnation, Registration, Terms
+from jobworker.store.keys import Keys
+from jobworker.store.settings import Settings
+from jobworker.store.states import Outcome
+from jobworker.supervisor.desk import Desk
+from jobworker.supervisor.errors import SupervisorError
+from jobworker.supervisor.lock import NameLock
+from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
+from jobworker.supervisor.session import Session
+from jobworker.supervisor.sizing import worker_count
+from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.verdict import Intent
+from jobworker.supervisor.worker import worker_body
+
+log = structlog.get_logger("jobworker.supervisor")
+
+FIRST_RETRY_SECONDS: Final = 0.1
+LONGEST_RETRY_SECONDS: Final = 2.0
+#: How long past the grace period the last settles may take before the supervisor ends without having delivered them.
+DELIVERY_SECONDS: Final = 5.0
+
+
+def run(settings: Settings) -> int:
+    """Run one supervisor until it is told to stop; return its exit code.
+
+    Raises SupervisorError or StoreError, each with one sentence, when it cannot start or go on.
+    """
+    lock = NameLock.acquire(Path(settings.state.dir), settings.supervisor.name)
+    setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name}")
+    become_subreaper()
+    with asyncio.Runner(loop_factory=SupervisorLoop) as runner:
+        return runner.run(_run(settings, lock))
+
+
+async def _run(settings: Settings, lock: NameLock) -> int:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SupervisorLoop)
+    supervisor = Supervisor(settings, lock, loop)
+    try:
+        return await supervisor.run()
+    finally:
+        supervisor.kill_everything()
+
+
+class Supervisor:
+    """Owns the actors of this process.
+
+    Told:   signals.
+    Tells:  the pool and the session, to start and to end.
+    Ends:   when drained, superseded, or when an actor failed.
+    """
+
+    def __init__(self, settings: Settings, lock: NameLock, loop: SupervisorLoop) -> None:
+        self._settings = settings
+        self._lock = lock
+        self._loop = loop
+        self._killer = Killer()
+        self._pool = self._make_pool()
+        self._keys = Keys(settings.redis.prefix)
+        self._stopping = asyncio.Event()
+        self._hurrying = asyncio.Event()
+        self._failed: asyncio.Future[None] = loop.create_future()
+
+    def _make_pool(self) -> Pool:
+        mine = self._settings.supervisor
+        body = worker_body(mine.handlers, mine.name)
+        forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
+        return Pool(worker_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
+
+    async def run(self) -> int:
+        """Serve until drained; return the exit code."""
+        self._answer_signals()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                killing = tasks.create_task(self._killer.run())
+                failing = tasks.create_task(self._raise_failure())
+                desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._spawn)
+                exit_code = await self._serve(desk)
+                await self._close_pool()
+                failing.cancel()
+                killing.cancel()
+        except* (SupervisorError, StoreError) as group:
+            raise _first(group) from None
+        return exit_code
+
+    def kill_everything(self) -> None:
+        """Kill every worker's tree, whatever state the loop is in."""
+        self._pool.kill_all_now()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(coroutine)
+
+    def _answer_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+        self._loop.add_signal_handler(signal.SIGCHLD, self._pool.reap_orphans)
+        self._loop.set_exception_handler(self._note_failure)
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            log.info("hurrying: running jobs are killed and put back")
+            self._hurrying.set()
+        self._stopping.set()
+
+    def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of an actor failed: let it crash. Nothing is lost, and whoever supervises us starts us again."""
+        if not self._failed.done():
+            self._failed.set_exception(context.get("exception") or SupervisorError(context["message"]))
+
+    async def _raise_failure(self) -> None:
+        await self._failed
+
+    async def _serve(self, desk: Desk) -> int:
+        self._pool.start()
+        if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
+            return 0
+        while (incarnation := await self._register()) is not None:
+            session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            try:
+                return await self._drain_when_told(session)
+            except* Reaped:
+                log.warning("our lease had ended and our jobs were given to others; beginning anew")
+                await self._forget_everything(desk)
+            except* Superseded:
+                raise SupervisorError(
+                    f"another process has taken over the name {incarnation.name}; it goes on"
+                ) from None
+        return 0
+
+    async def _register(self) -> Incarnation | None:
+        """Register, however long Redis is away; None if told to stop meanwhile."""
+        wait_seconds = FIRST_RETRY_SECONDS
+        waited_for_lease = False
+        while True:
+            try:
+                return await self._register_once()
+            except NameInUse as error:
+                # Dead without proof, perhaps on another host: its lease will end. Alive: it will have been renewed.
+                if waited_for_lease:
+                    raise
+                waited_for_lease = True
+                wait_seconds = error.lease_left_ms / 1000 + 0.05
+                log.info("waiting for the lease of a namesake to end", why=str(error), seconds=round(wait_seconds, 1))
+            except StoreMisconfigured:
+                raise
+            except StoreError as error:
+                log.warning("cannot register; trying again", error=str(error), seconds=wait_seconds)
+            if not await self._unless_stopped(asyncio.sleep(wait_seconds, True)):
+                return None
+            wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
+
+    async def _register_once(self) -> Incarnation:
+        settings, mine = self._settings, self._settings.supervisor
+        client = connect_async(settings.redis.url, timeout_seconds=settings.redis.timeout)
+        who = Registration(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=version("jobworker"),
+            workers=worker_count(mine.workers),
+            queues=" ".join(mine.queues),
+        )
+        terms = Terms(
+            round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
+        )
+        incarnation = await Incarnation.register(
+            client, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=self._lock.proofs
+        )
+        self._lock.registered()
+        await incarnation.publish(list(self._pool.catalogue.values()))
+        log.info(
+            "ready",
+            name=mine.name,
+            epoch=incarnation.epoch,
+            workers=who.workers,
+            types=sorted(self._pool.catalogue),
+            queues=mine.queues or "all",
+        )
+        return incarnation
+
+    async def _unless_stopped(self, awaitable: Any) -> bool:
+        """Await it and return True; False when told to stop first."""
+        waiting = asyncio.ensure_future(awaitable)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            return False
+        waiting.result()
+        return True
+
+    async def _drain_when_told(self, session: Session) -> int:
+        """Run a session; on SIGTERM let running jobs end for the grace period, then put them back."""
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(session.run())
+            draining = tasks.create_task(self._drain(session))
+            await serving
+            draining.cancel()
+        return 1 if session.undelivered else 0
+
+    async def _drain(self, session: Session) -> None:
+        await self._stopping.wait()
+        grace_seconds = self._settings.supervisor.grace
+        log.info("draining", running=session.running, grace_seconds=grace_seconds)
+        session.drain()
+        timer = self._loop.call_later(grace_seconds, self._hurrying.set)
+        await self._hurrying.wait()
+        timer.cancel()
+        session.hurry(Intent(Outcome.SHUTDOWN, "because the supervisor stops"))
+        await asyncio.sleep(DELIVERY_SECONDS)
+        session.give_up()
+
+    async def _forget_everything(self, desk: Desk) -> None:
+        desk.drop(desk.held())
+        await desk.wait_until_empty()
+
+    async def _close_pool(self) -> None:
+        self._pool.close()
+        await self._pool.wait_until_empty()
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

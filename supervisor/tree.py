@@ -1,0 +1,137 @@
+"""Killing whole process trees: a worker and all that its job has started, escapees included.
+
+A worker is a child subreaper, so what its job orphans (double fork, setsid) stays below it. Freeze the worker, kill
+what is below it until nothing is left, then kill the worker: nothing can slip out in between. What does slip through
+when a worker dies by itself is adopted by the supervisor, the next subreaper, and ended there.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger("jobworker.tree")
+
+#: Passes over /proc after which what still lives is called unkillable (state D, or another user's).
+MAX_PASSES: Final = 200
+PAUSE_SECONDS: Final = 0.002
+
+Children = dict[int, list[int]]
+
+
+def read_children() -> Children:
+    """Return the living processes of this host by their parent, in one pass over /proc.
+
+    psutil's `children(recursive=True)` makes one such pass a call and reads more: 24 ms at 370 processes.
+    """
+    children: Children = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and (stat := _read_stat(name)) is not None:
+            state, parent = stat
+            if state not in (b"Z", b"X"):
+                children.setdefault(parent, []).append(int(name))
+    return children
+
+
+def _read_stat(name: str) -> tuple[bytes, int] | None:
+    try:
+        descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    try:
+        data = os.read(descriptor, 1024)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
+    # The command's name stands in parentheses and may hold anything: the last one closes it.
+    state, parent, _ = data[data.rindex(b")") + 2 :].split(b" ", 2)
+    return state, int(parent)
+
+
+def descendants(children: Children, root: int) -> Iterator[int]:
+    """Yield all that is below `root`."""
+    waiting = [root]
+    while waiting:
+        for pid in children.get(waiting.pop(), ()):
+            waiting.append(pid)
+            yield pid
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone by now."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        log.warning("a process of a job belongs to another user and cannot be killed", pid=pid)
+
+
+class Killer:
+    """Owns the kills in progress: one pass over /proc serves them all.
+
+    Told:   kill this worker with all that is below it; end what was orphaned to us.
+    Tells:  nobody: the death of a worker is seen at its pidfd.
+    Ends:   when cancelled.
+    """
+
+    def __init__(self) -> None:
+        self._roots: dict[int, int] = {}
+        self._wanted = asyncio.Event()
+
+    def kill(self, root: int) -> None:
+        """Kill a tree, soon: within this turn of the loop or the next."""
+        send(root, signal.SIGSTOP)
+        self._roots.setdefault(root, 0)
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Kill what is wanted, for ever."""
+        while True:
+            await self._wanted.wait()
+            self._pass()
+            if self._roots:
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                self._wanted.clear()
+
+    def kill_now(self, roots: Iterable[int]) -> None:
+        """Kill trees without a loop, when the supervisor itself ends."""
+        for root in roots:
+            self.kill(root)
+        for _ in range(MAX_PASSES):
+            self._pass()
+            if not self._roots:
+                return
+
+    def _pass(self) -> None:
+        children = read_children()
+        for root, passes in list(self._roots.items()):
+            alive = list(descendants(children, root))
+            for pid in alive:
+                send(pid, signal.SIGKILL)
+            if alive and passes < MAX_PASSES:
+                self._roots[root] = passes + 1
+                continue
+            if alive:
+                log.error("processes of a job cannot be killed", pids=alive)
+            send(root, signal.SIGKILL)
+            del self._roots[root]
+
+    async def end_orphans(self, ours: Iterable[int]) -> None:
+        """Kill what dead workers left to us: all our children but `ours`, and what is below them."""
+        known = set(ours)
+        for _ in range(MAX_PASSES):
+            children = read_children()
+            orphans = [pid for pid in children.get(os.getpid(), ()) if pid not in known]
+            if not orphans:
+                return
+            for orphan in orphans:
+                for pid in (orphan, *descendants(children, orphan)):
+                    send(pid, signal.SIGKILL)
+            await asyncio.sleep(PAUSE_SECONDS)
+        log.error("processes that a dead worker left cannot be killed")

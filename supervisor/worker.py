@@ -1,0 +1,140 @@
+"""The worker's side: a forked child that runs one job at a time until its supervisor ends it."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+import setproctitle
+
+from jobworker.handlers.errors import HandlerError, LoadFailed
+from jobworker.handlers.loading import digest_of, load
+from jobworker.handlers.registry import DEFAULT, Handler, Registry
+from jobworker.handlers.schema import schema_of
+from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.supervisor import messages
+from jobworker.supervisor.board import Board
+from jobworker.supervisor.execution import Execution
+from jobworker.supervisor.mailbox import End, MailboxClosed
+from jobworker.supervisor.messages import Assignment, Hello, LoadFailure
+from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
+from jobworker.supervisor.receipts import reset_peak
+
+#: Variables that handlers must not see: they may hold passwords.
+SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
+
+
+def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int]:
+    """Return what a fork of the supervisor `name` runs: a worker of these handler modules."""
+
+    def body(mailbox: End, board: Board) -> int:
+        _prepare(name)
+        try:
+            hello = _load(modules, DEFAULT)
+        except LoadFailed as failure:
+            mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
+            return 1
+        mailbox.send(messages.encode(hello))
+        return Worker(mailbox, board, DEFAULT).run()
+
+    return body
+
+
+class Worker:
+    """Owns one attempt at a time.
+
+    Told:   an assignment (by the supervisor, through the mailbox).
+    Tells:  the report on it, before it takes the next.
+    Ends:   at the end of the mailbox, when it must not go on, or when it is killed.
+    """
+
+    def __init__(self, mailbox: End, board: Board, registry: Registry) -> None:
+        self._mailbox = mailbox
+        self._execution = Execution(registry, board)
+        self._surroundings = Surroundings()
+        self._pid = os.getpid()
+
+    def run(self) -> int:
+        """Run jobs until the mailbox ends; return the exit code."""
+        while True:
+            reset_peak()
+            frame = self._mailbox.receive()
+            if frame is None:
+                return 0
+            assignment = messages.decode(frame)
+            assert isinstance(assignment, Assignment)
+            report = self._execution.run(assignment)
+            if os.getpid() != self._pid:
+                # The handler forked and both came back: two processes must not answer one mailbox.
+                os._exit(0)
+            report = msgspec.structs.replace(report, retiring=_why_to_retire())
+            try:
+                self._surroundings.restore()
+                self._mailbox.send(messages.encode(report))
+            except MailboxClosed:
+                return 0
+            if report.retiring:
+                return 0
+
+
+class Surroundings:
+    """What a handler may change of its process and the next must find as it was."""
+
+    def __init__(self) -> None:
+        self._folder = os.open(".", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        self._umask = os.umask(0o022)
+        os.umask(self._umask)
+
+    def restore(self) -> None:
+        """Put folder, umask, timers and signals back."""
+        os.fchdir(self._folder)
+        os.umask(self._umask)
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(timer, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not do_nothing:
+                signal.signal(number, do_nothing)
+
+
+def _why_to_retire() -> str:
+    left = [thread.name for thread in threading.enumerate() if not thread.daemon]
+    return "" if len(left) == 1 else f"its job left threads running: {', '.join(left[1:4])}"
+
+
+def _prepare(name: str) -> None:
+    # The supervisor's loop is still "running" in this copy; handlers need their own.
+    asyncio._set_running_loop(None)  # noqa: SLF001 - there is no public word for it
+    setproctitle.setproctitle(f"jobworker worker {name}")
+    for secret in SECRETS:
+        os.environ.pop(secret, None)
+    # A SIGKILL takes along what is in a buffer: lines leave at once, here and in what the job starts.
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+
+
+def _load(modules: Sequence[str], registry: Registry) -> Hello:
+    files = load(modules, registry)
+    digest = digest_of(files)
+    try:
+        return Hello(tuple(_entry(handler, digest) for handler in registry.all()), digest)
+    except HandlerError as error:
+        raise LoadFailed(str(error)) from error
+
+
+def _entry(handler: Handler, digest: str) -> HandlerEntry:
+    declared = msgspec.to_builtins(handler.declaration)
+    return HandlerEntry(
+        type=handler.type,
+        schema=schema_of(handler),
+        defaults=msgspec.convert(declared, HandlerDefaults),
+        description=handler.description,
+        digest=digest,
+    )

@@ -1,0 +1,132 @@
+"""A TCP proxy on loopback that breaks connections to a server as networks and crashes do."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+Pair = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
+
+
+class Proxy:
+    """Passes bytes on until it is told to do otherwise; every method has taken effect when it returns."""
+
+    def __init__(self, target_port: int) -> None:
+        self.port = 0
+        self.replies_lost = 0
+        self._target_port = target_port
+        self._pairs: set[Pair] = set()
+        self._losing = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server: asyncio.Server | None = None
+        self._passing = asyncio.Event()
+        self.pass_on()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def connections(self) -> int:
+        return len(self._pairs)
+
+    def pass_on(self) -> None:
+        """Be a good network again; what a black hole has held back arrives now."""
+        self._do(self._pass_on())
+
+    def lose_next_reply(self) -> None:
+        """Pass the next request on, swallow what the server answers, reset the connection; then pass on."""
+        self._losing = True
+
+    def black_hole(self) -> None:
+        """Accept connections and bytes, deliver none until `pass_on`."""
+        self._do(self._hold())
+
+    def reset(self) -> None:
+        """Reset every open connection; new ones are welcome."""
+        self._do(self._abort_all())
+
+    def refuse(self) -> None:
+        """Reset every open connection and refuse new ones, as the host of a dead server does."""
+        self._do(self._close_server())
+
+    def close(self) -> None:
+        self._do(self._close_server())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
+
+    async def _pass_on(self) -> None:
+        self._passing.set()
+        if self._server is None:
+            self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _hold(self) -> None:
+        self._passing.clear()
+
+    async def _abort_all(self) -> None:
+        for pair in list(self._pairs):
+            _abort(pair)
+        while self._pairs:
+            await asyncio.sleep(0)
+
+    async def _close_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._passing.set()
+        await self._abort_all()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        except OSError:
+            _abort((writer, writer))
+            return
+        pair = (writer, target_writer)
+        self._pairs.add(pair)
+        try:
+            await asyncio.gather(
+                self._pump(reader, target_writer, pair), self._pump(target_reader, writer, pair, replies=True)
+            )
+        finally:
+            _abort(pair)
+            self._pairs.discard(pair)
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pair: Pair, *, replies: bool = False
+    ) -> None:
+        try:
+            while data := await reader.read(65_536):
+                await self._passing.wait()
+                if replies and self._losing:
+                    self._losing = False
+                    self.replies_lost += 1
+                    break
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        # Whoever ends the connection ends both halves; what was held for the server has been passed on by now.
+        await self._passing.wait()
+        if replies:
+            _abort(pair)
+        elif writer.can_write_eof():
+            writer.write_eof()
+
+
+def _abort(pair: Pair) -> None:
+    for writer in pair:
+        connection: socket.socket | None = writer.get_extra_info("socket")
+        if connection is not None and not writer.transport.is_closing():
+            # Linger 0 makes the close a reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()

@@ -1,0 +1,95 @@
+"""The application over a store, asked without a network."""
+
+from collections.abc import Iterator, Mapping
+from threading import Event
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from falcon import testing
+from msgspec import Struct
+
+from jobworker.api.app import create_app
+from jobworker.api.availability import Availability
+from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.errors import StoreUnavailable
+from jobworker.store.jobs import JobStore
+from jobworker.store.keys import Keys
+from jobworker.store.retention import Retention
+from jobworker.store.scripts import script
+from jobworker.store.settings import Settings
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Answer(Struct):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Api:
+    """The application, and the Redis under it."""
+
+    def __init__(self, client: redis.Redis, settings: Settings | None = None) -> None:
+        self.client = client
+        self.keys = Keys()
+        self.store = JobStore(client, self.keys, Retention())
+        self.away = Event()
+        self.available = Availability(self._probe)
+        self._client = testing.TestClient(create_app(self.store, self.available, settings or Settings()))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        host: str = "localhost",
+    ) -> Answer:
+        result = self._client.simulate_request(
+            method, path, body=body, headers=dict(headers or {}), host=host, remote_addr="127.0.0.1"
+        )
+        return Answer(result.status_code, result.headers, result.content)
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, body: Any = None) -> Answer:
+        """Post a JSON body: bytes as they are, anything else encoded."""
+        raw = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+        return self.request("POST", path, raw, JSON if raw else None)
+
+    def publish(self, type_name: str, **defaults: Any) -> None:
+        """Do what a supervisor does that can run `type_name`."""
+        entry = HandlerEntry(type=type_name, schema={}, defaults=HandlerDefaults(**defaults))
+        script("publish").run(self.client, [self.keys.handlers], [type_name, msgspec.json.encode(entry)])
+
+    def lose_redis(self, reason: str) -> None:
+        """Let a call fail as it does when Redis is away."""
+        self.away.set()
+        with pytest.raises(StoreUnavailable), self.available:
+            raise StoreUnavailable(reason)
+
+    def _probe(self) -> None:
+        if self.away.is_set():
+            raise StoreUnavailable
+
+    def stored(self, job_id: str) -> dict[bytes, bytes]:
+        """Return the job's hash."""
+        fields: Any = self.client.hgetall(self.keys.job(job_id))
+        return dict(fields)
+
+
+@pytest.fixture
+def api(redis_client: redis.Redis) -> Iterator[Api]:
+    api = Api(redis_client)
+    yield api
+    api.available.close()
