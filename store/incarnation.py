@@ -220,7 +220,7 @@ class Hints:
         """Return the next hint; None when nothing came in time."""
         lists = [self._inbox, *(self._wakes if idle else ())]
         with translated():
-            found: Any = await self._client.blpop(lists, timeout=seconds)  # type: ignore[misc]
+            found: Any = await self._client.blpop(lists, timeout=seconds)
         if found is None:
             return None
         name = found[0].decode()

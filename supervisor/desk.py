@@ -58,7 +58,7 @@ class Desk:
     ) -> None:
         # Connected by each session; between two there is nothing to settle and nobody to claim.
         self.settle: Callable[[Settle], object] = bool
-        self.idle: Callable[[], object] = bool
+        self.poke: Callable[[], object] = bool
         self._pool = pool
         self._killer = killer
         self._loop = loop
@@ -126,6 +126,10 @@ class Desk:
             if (attempt.claim.id, attempt.claim.token) in attempts:
                 self._pool.kill(attempt.worker, intent)
 
+    def became_idle(self) -> None:
+        """Let the exchange claim for a worker that has just become ready."""
+        self.poke()
+
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         """Settle what a worker reports; a report that is there before the death is judged wins."""
         attempt = self._attempts.get(worker.pid)
@@ -146,7 +150,7 @@ class Desk:
         self._burying -= 1
         self._changed.set()
         if attempt is None:
-            self.idle()
+            self.poke()
             return
         claim, worker = attempt.claim, attempt.worker
         if not started:

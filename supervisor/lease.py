@@ -23,7 +23,8 @@ class Lease:
     """Owns the beats.
 
     Told:   beat now (by the exchange, after a new connection); somebody hinted (by the hints).
-    Tells:  the desk, what to cancel; the boards, until when attempts may begin; the exchange, that Redis counts otherwise.
+    Tells:  the desk, what to cancel; the pool, until when attempts may begin; the exchange,
+            how many jobs Redis counts as ours.
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 

@@ -26,7 +26,7 @@ class SupervisorLoop(asyncio.SelectorEventLoop):
         else:
             action()
 
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """Resolve in a thread of its own that has ended when this returns."""
         answer: asyncio.Future[Any] = self.create_future()
 

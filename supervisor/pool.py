@@ -29,7 +29,7 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 class Listener(Protocol):
     """Whom the pool tells."""
 
-    def idle(self) -> None:
+    def became_idle(self) -> None:
         """Hear that a worker waits for a job."""
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
@@ -149,7 +149,7 @@ class Pool:
         elif self._closing and worker.stage is Stage.IDLE:
             self._retire(worker)
         elif worker.stage is Stage.IDLE:
-            self.listener.idle()
+            self.listener.became_idle()
 
     def _hear_hello(self, worker: WorkerProcess, hello: Hello) -> None:
         if not self.first_hello.done():
@@ -184,7 +184,7 @@ class Pool:
             if serving < self._size and worker.stage is Stage.SPARE:
                 worker.stage = Stage.IDLE
                 serving += 1
-                self.listener.idle()
+                self.listener.became_idle()
         if not self._held_back:
             self._loop.when_single_threaded(self._fork_missing)
 

@@ -61,7 +61,7 @@ class Session:
     async def run(self) -> None:
         """Work until drained."""
         self._desk.settle = self._exchange.settle
-        self._desk.idle = self._exchange.poke
+        self._desk.poke = self._exchange.poke
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(actor.run()) for actor in (self._lease, self._listener)]

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import setproctitle
 import structlog
@@ -164,7 +164,7 @@ class Supervisor:
                 raise
             except StoreError as error:
                 log.warning("cannot register; trying again", error=str(error), seconds=wait_seconds)
-            if not await self._unless_stopped(asyncio.sleep(wait_seconds, True)):
+            if not await self._unless_stopped(asyncio.sleep(wait_seconds)):
                 return None
             wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
 
@@ -238,8 +238,7 @@ class Supervisor:
         await self._pool.wait_until_empty()
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
