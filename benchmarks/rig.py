@@ -1,6 +1,5 @@
 """A server of our own and a supervisor on it, for the time of a measurement."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -92,7 +91,7 @@ class Rig:
 @contextmanager
 def rig(workers: int = 2) -> Iterator[Rig]:
     """Start everything in a fresh folder, and end and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="jobworker-bench-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    folder = Path(tempfile.mkdtemp(prefix="jobworker-bench-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     running = Rig(folder, workers)
     try:
         yield running

@@ -80,7 +80,9 @@ def _declare(function: Callable[..., Any], name: str | None, options: Mapping[st
 
 def _build(function: Callable[..., Any], handler_type: Any, location: str, options: Mapping[str, Any]) -> Handler:
     if not isinstance(handler_type, str) or not re.match(NAME_PATTERN, handler_type):
-        raise InvalidDeclaration("has no valid name: up to 128 letters, digits, `.`, `_`, `-`, the first no mark")
+        raise InvalidDeclaration(
+            "has no valid name: 1 to 128 letters, digits, `.`, `_` or `-`, a letter or digit first"
+        )
     signature = read_signature(function)
     payload_schema(signature.payload_type)
     return Handler(

@@ -52,6 +52,7 @@ class Exchange:
         self._must_reconcile = True
         self._draining = False
         self._given_up = False
+        self._starving = False
         self._next_due_ms: int | None = None
 
     @property
@@ -65,8 +66,11 @@ class Exchange:
         self._poked.set()
 
     def wants_more(self) -> bool:
-        """Whether a hint is of use: workers are idle, and we may claim for them."""
-        return self._may_claim() and any(self._pool.idle_workers())
+        """Whether a hint is of use: the last claim left workers idle, and we may claim for them.
+
+        Workers are idle for a moment after each job too; but then a call is due anyway, and a hint would only double it.
+        """
+        return self._starving and self._may_claim()
 
     def poke(self) -> None:
         """Make a call soon: there may be something to claim."""
@@ -135,7 +139,7 @@ class Exchange:
             return
         finally:
             self._open = False
-        self._accept(batch, answer)
+        self._accept(batch, wanted, answer)
 
     def _next_batch(self) -> list[Settle]:
         batch: list[Settle] = []
@@ -147,7 +151,7 @@ class Exchange:
             batch.append(settle)
         return batch
 
-    def _accept(self, batch: Sequence[Settle], answer: ExchangeAnswer) -> None:
+    def _accept(self, batch: Sequence[Settle], wanted: Sequence[Wanted], answer: ExchangeAnswer) -> None:
         for settle, word in zip(batch, answer.words, strict=True):
             self._settles.popleft()
             if word in ("stale", "missing"):
@@ -158,7 +162,8 @@ class Exchange:
                 self._desk.hand_out(claim)
             else:
                 self.settle(put_back(claim, Outcome.SHUTDOWN))
-        if any(self._pool.idle_workers()):
+        self._starving = len(answer.claims) < len(wanted)
+        if self._starving:
             self.stayed_idle()
 
     async def _reconnect(self) -> None:

@@ -6,6 +6,7 @@ started. A frame over 128 KiB travels as a memfd: the socket's buffer stays smal
 
 import os
 import socket
+import stat
 import struct
 from contextlib import suppress
 from typing import Final
@@ -21,6 +22,10 @@ _MEMFD: Final = b"m"
 
 class MailboxClosed(Exception):
     """The other end is closed."""
+
+
+class BadFrame(Exception):
+    """What the other end has written is no frame of ours."""
 
 
 class End:
@@ -42,18 +47,19 @@ class End:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
-    def send(self, frame: bytes) -> None:
-        """Send one frame. Raises MailboxClosed; BlockingIOError when the other side does not read."""
+    def send(self, frame: bytes, flags: int = 0) -> None:
+        """Send one frame. Raises MailboxClosed; BlockingIOError if told not to wait and the other side does not read."""
+        flags |= socket.MSG_NOSIGNAL
         try:
             if len(frame) <= INLINE_BYTES:
-                self.socket.send(_FRAME + frame, socket.MSG_NOSIGNAL)
+                self.socket.send(_FRAME + frame, flags)
             else:
-                self._send_memfd(frame)
+                self._send_memfd(frame, flags)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise MailboxClosed from error
 
     def receive(self, flags: int = 0) -> bytes | None:
-        """Return the next frame; None at the end of file. Raises BlockingIOError if told not to wait."""
+        """Return the next frame; None at the end of file. Raises BadFrame; BlockingIOError if told not to wait."""
         try:
             # Not socket.recv_fds: it ignores its flags.
             data, ancillary, _, _ = self.socket.recvmsg(INLINE_BYTES + 1, _DESCRIPTOR_SPACE, flags | _CLOEXEC)
@@ -61,12 +67,18 @@ class End:
             return None
         if not data:
             return None
-        if data[:1] == _FRAME:
+        # A handler may have written anything into this socket, descriptors included.
+        descriptors = [_DESCRIPTOR.unpack(content)[0] for _, _, content in ancillary]
+        if data[:1] == _FRAME and not descriptors:
             return data[1:]
-        return _read_memfd(_DESCRIPTOR.unpack(ancillary[0][2])[0])
+        if data == _MEMFD and descriptors:
+            return _read_memfd(descriptors[0])
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise BadFrame(f"a frame of {len(data)} bytes and {len(descriptors)} descriptors")
 
     def receive_waiting(self) -> list[bytes]:
-        """Return the frames that are there, without waiting, whoever shares this end."""
+        """Return the frames that are there, without waiting, whoever shares this end. Raises BadFrame."""
         frames: list[bytes] = []
         try:
             while (frame := self.receive(socket.MSG_DONTWAIT)) is not None:
@@ -75,18 +87,21 @@ class End:
             pass
         return frames
 
-    def _send_memfd(self, frame: bytes) -> None:
+    def _send_memfd(self, frame: bytes, flags: int) -> None:
         descriptor = os.memfd_create("jobworker-frame", os.MFD_CLOEXEC)
         try:
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 file.write(frame)
-            socket.send_fds(self.socket, [_MEMFD], [descriptor], socket.MSG_NOSIGNAL)
+            socket.send_fds(self.socket, [_MEMFD], [descriptor], flags)
         finally:
             os.close(descriptor)
 
 
 def _read_memfd(descriptor: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
+        # A pipe or a terminal would have us wait.
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BadFrame("a descriptor that is no memory file")
         file.seek(0)
         return file.read()
 

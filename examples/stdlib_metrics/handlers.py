@@ -82,7 +82,7 @@ def file_metrics(file: File) -> Metrics | Unparsed:
     source = read(file.path)
     try:
         return measure(file.path, source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError) as error:
         # MemoryError is how Python's parser says "nested too deeply"; ValueError: a NUL in the source.
         return Unparsed(file.path, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
@@ -105,7 +105,7 @@ def measure(path: str, source: bytes) -> Metrics:
     """Measure a source; raises what parsing raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes are the measured file's business
-        tree = ast.parse(source)
+        tree = ast.parse(source, path)
     functions = [function_metrics(node, name) for name, node in functions_of(tree)]
     return Metrics(
         path=path,

@@ -1,9 +1,12 @@
 """What comes over the wire: the real server, raw sockets, everything that is no good request."""
 
+import os
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import psutil
 import pytest
 
 from jobworker.store.ids import is_job_id
@@ -138,6 +141,14 @@ def test_two_hundred_idle_connections_keep_nobody_out(api: ApiProcess) -> None:
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_the_process_stays_on_one_cpu_and_may_open_all_files_it_can(api: ApiProcess) -> None:
+    pid = api.process.pid
+    [cpu] = psutil.Process(pid).cpu_affinity() or []
+    assert cpu == max(os.sched_getaffinity(0))
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    assert soft == hard
 
 
 def test_many_clients_at_once_get_each_their_own_job(api: ApiProcess) -> None:

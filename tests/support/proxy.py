@@ -17,7 +17,8 @@ class Proxy:
         self.port = 0
         self.replies_lost = 0
         self._target_port = target_port
-        self._pairs: set[Pair] = set()
+        #: The connections, each with the event of its end.
+        self._pairs: dict[Pair, asyncio.Event] = {}
         self._losing = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -73,10 +74,9 @@ class Proxy:
         self._passing.clear()
 
     async def _abort_all(self) -> None:
-        for pair in list(self._pairs):
+        for pair, ended in list(self._pairs.items()):
             _abort(pair)
-        while self._pairs:
-            await asyncio.sleep(0)
+            await ended.wait()
 
     async def _close_server(self) -> None:
         if self._server is not None:
@@ -92,14 +92,15 @@ class Proxy:
             _abort((writer, writer))
             return
         pair = (writer, target_writer)
-        self._pairs.add(pair)
+        ended = self._pairs[pair] = asyncio.Event()
         try:
             await asyncio.gather(
                 self._pump(reader, target_writer, pair), self._pump(target_reader, writer, pair, replies=True)
             )
         finally:
             _abort(pair)
-            self._pairs.discard(pair)
+            del self._pairs[pair]
+            ended.set()
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pair: Pair, *, replies: bool = False

@@ -39,7 +39,8 @@ class Connection:
 
     def __init__(self) -> None:
         self.server = Server()
-        ours, self.client = socket.socketpair()
+        # Packets show each send by itself.
+        ours, self.client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.client.settimeout(5)
         self.channel = Channel(
             cast("BaseWSGIServer", self.server), ours, ("127.0.0.1", 1), self.server.adj, cast("Any", {})
@@ -95,6 +96,26 @@ def test_a_connection_is_kept_after_an_answer(connection: Connection) -> None:
     assert connection.client.recv(65536).endswith(b"\r\n\r\nok")
     assert not connection.channel.close_when_flushed
     assert not connection.channel.busy
+
+
+def test_a_body_in_one_part_comes_in_one_piece_with_its_head(connection: Connection) -> None:
+    connection.send(GET)
+    connection.serve()
+    assert connection.client.recv(65536).endswith(b"\r\n\r\nok")
+
+
+def test_a_body_in_parts_comes_whole(connection: Connection) -> None:
+    def answer_in_parts(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "3")])
+        return [b"o", b"", b"ne"]
+
+    connection.server.application = answer_in_parts
+    connection.send(GET + GET)
+    connection.serve()
+    connection.serve()
+    connection.channel.close()
+    answers = connection.receive_all()
+    assert answers.count(b"\r\n\r\none") == 2
 
 
 def test_a_draining_connection_says_that_an_answer_is_its_last(connection: Connection) -> None:

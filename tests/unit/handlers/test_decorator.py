@@ -87,7 +87,7 @@ def test_an_unknown_keyword_is_a_type_error() -> None:
 
 @pytest.mark.parametrize("name", ["", ".x", "a/b", "a b", "é", "x" * 129, "x\n", 5])
 def test_a_name_outside_the_alphabet_is_refused(registry: Registry, name: Any) -> None:
-    with pytest.raises(InvalidDeclaration, match=r"has no valid name: up to 128 letters, digits"):
+    with pytest.raises(InvalidDeclaration, match=r"has no valid name: 1 to 128 letters, digits"):
         handler(name)(_documented)
 
     assert registry.all() == ()

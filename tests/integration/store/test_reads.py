@@ -1,0 +1,115 @@
+"""What clients read: jobs, supervisors, handlers, and whether Redis takes a write."""
+
+import pytest
+
+from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.errors import JobNotFound, StoreMisconfigured
+from jobworker.store.ids import new_job_id
+from jobworker.store.job import JobRecord
+from jobworker.store.jobs import LiveSupervisor
+from jobworker.store.states import JobState
+from tests.support.watched_redis import START_MS
+from tests.support.world import LEASE_MS, Supervisor, World
+
+DAY_MS = 86_400_000
+
+
+def test_a_job_reads_as_it_was_enqueued(world: World) -> None:
+    job_id = world.enqueue(type="resize", queue="images", priority=8, payload=b'{"a":1}', timeout_ms=0)
+    world.advance(7)
+    assert world.store.get(job_id) == JobRecord(
+        now_ms=START_MS + 7,
+        id=job_id,
+        type="resize",
+        queue="images",
+        priority=8,
+        status=JobState.PENDING,
+        payload=b'{"a":1}',
+        created_ms=START_MS,
+        run_at_ms=START_MS,
+        timeout_ms=0,
+    )
+
+
+def test_a_running_job_tells_who_has_it(world: World, alpha: Supervisor) -> None:
+    job_id = world.enqueue()
+    world.advance(5)
+    claim = alpha.claim_one()
+    job = world.store.get(job_id)
+    assert (job.status, job.owner, job.epoch, job.token) == ("running", "alpha", alpha.epoch, claim.token)
+    assert (job.worker, job.started_ms, job.attempt, job.ended) == (100, START_MS + 5, 1, False)
+
+
+def test_a_job_that_nobody_knows_is_not_found(world: World) -> None:
+    unknown = new_job_id()
+    with pytest.raises(JobNotFound, match=unknown) as missing:
+        world.store.get(unknown)
+    assert missing.value.job_id == unknown
+
+
+def test_reading_changes_nothing(world: World, alpha: Supervisor) -> None:
+    job_id = world.enqueue()
+    before = world.snapshot()
+    world.store.get(job_id)
+    world.store.supervisors()
+    world.store.handlers()
+    world.store.pauses()
+    assert world.snapshot() == before
+
+
+def test_supervisors_are_listed_by_name_while_their_lease_lasts(world: World) -> None:
+    zeta, alpha = world.register("zeta"), world.register("alpha")
+    world.advance(1000)
+    alpha.beat()
+    assert world.store.supervisors() == [
+        LiveSupervisor("alpha", alpha.epoch, LEASE_MS),
+        LiveSupervisor("zeta", zeta.epoch, LEASE_MS - 1000),
+    ]
+    world.advance(LEASE_MS - 1000)
+    assert [living.name for living in world.store.supervisors()] == ["alpha"]
+    alpha.leave()
+    assert world.store.supervisors() == []
+
+
+ECHO = HandlerEntry("echo", {}, HandlerDefaults(queue="quick", timeout=None), "Says it again.", "d1")
+
+
+def test_a_handler_is_listed_as_it_was_published(world: World, alpha: Supervisor) -> None:
+    world.run(alpha.incarnation.publish([ECHO, HandlerEntry("noop", {"type": "null"})]))
+    assert world.store.handlers() == {
+        "echo": HandlerEntry(ECHO.type, ECHO.schema, ECHO.defaults, ECHO.description, ECHO.digest, START_MS),
+        "noop": HandlerEntry("noop", {"type": "null"}, seen_ms=START_MS),
+    }
+
+
+def test_the_newest_registration_of_a_handler_wins(world: World, alpha: Supervisor) -> None:
+    world.run(alpha.incarnation.publish([ECHO]))
+    world.advance(10)
+    world.run(world.register("beta").incarnation.publish([HandlerEntry("echo", {}, digest="d2")]))
+    found = world.store.handlers()["echo"]
+    assert (found.digest, found.seen_ms) == ("d2", START_MS + 10)
+
+
+def test_a_handler_that_nobody_has_published_for_a_week_goes(world: World, alpha: Supervisor) -> None:
+    world.run(alpha.incarnation.publish([ECHO]))
+    world.advance(7 * DAY_MS)
+    world.run(alpha.incarnation.publish([HandlerEntry("noop", {})]))
+    assert world.store.handlers().keys() == {"echo", "noop"}
+    world.advance(1)
+    world.run(alpha.incarnation.publish([HandlerEntry("noop", {})]))
+    assert world.store.handlers().keys() == {"noop"}
+
+
+def test_a_writable_server_gets_the_schema_and_keeps_it(world: World) -> None:
+    world.store.check_writable()
+    assert world.snapshot() == {"meta": {"schema": "1.0"}}
+    world.client.hset(world.keys.meta, "schema", "1.9")
+    world.store.check_writable()
+    assert world.snapshot() == {"meta": {"schema": "1.9"}}
+
+
+def test_data_of_another_major_schema_is_not_ours(world: World) -> None:
+    world.client.hset(world.keys.meta, "schema", "2.0")
+    with pytest.raises(StoreMisconfigured, match=r"2\.0"):
+        world.store.check_writable()
+    assert world.snapshot() == {"meta": {"schema": "2.0"}}

@@ -1,0 +1,70 @@
+"""What passes between a supervisor and Redis, as arguments and rows."""
+
+import msgspec
+import pytest
+
+from jobworker.store.backoff import Backoff
+from jobworker.store.claims import Attempted, Claim, Settle, decode_attempts
+from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
+from jobworker.store.states import Outcome
+
+ROW = [
+    *(b"the-id", b"1764000000000001", b"resize", b"images", b"\x00\xff", b"3", b"2500", b"4", b"6", b"1"),
+    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000", b"77"),
+]
+
+
+def test_a_row_is_a_claim() -> None:
+    assert Claim.decode(ROW) == Claim(
+        id="the-id",
+        token=1764000000000001,
+        type="resize",
+        queue="images",
+        payload=b"\x00\xff",
+        attempt=3,
+        timeout_ms=2500,
+        max_attempts=4,
+        max_crashes=6,
+        failures=1,
+        backoff=Backoff(2.0, 3.0, 9.0, jitter=False),
+        created_ms=1000,
+        worker=77,
+    )
+
+
+def test_what_nobody_has_said_is_none() -> None:
+    row: list[bytes | None] = list(ROW)
+    row[6:9] = [None, None, None]
+    row[10] = None
+    claim = Claim.decode(row)
+    assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.backoff) == (None, None, None, None)
+
+
+def test_a_settle_is_twelve_arguments() -> None:
+    error, receipt = ErrorInfo("ValueError", "no"), Receipt(1.5, 1.0, 0.25)
+    detail = AttemptDetail(error=error, exit_code=3)
+    settle = Settle("the-id", 7, Outcome.RAISED, 4, 6, final=True, delay_ms=1500, reason="why", error=error)
+    settle = msgspec.structs.replace(settle, result=b"\x00", receipt=receipt, detail=detail)
+    assert settle.arguments() == [
+        *("the-id", 7, "raised", 1, 1500, "why", msgspec.json.encode(error), b"\x00"),
+        *(msgspec.json.encode(receipt), msgspec.json.encode(detail), 4, 6),
+    ]
+
+
+def test_a_settle_without_more_to_say_has_empty_arguments() -> None:
+    settle = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3)
+    assert settle.arguments() == ["the-id", 7, "succeeded", 0, 0, "", b"", b"", b"", b"", 3, 3]
+
+
+@pytest.mark.parametrize("result_bytes", [0, 1_048_576])
+def test_the_size_of_a_settle_covers_what_it_sends(result_bytes: int) -> None:
+    error = ErrorInfo("ValueError", "no", "x" * 10_000)
+    settle = Settle("i" * 36, 2**52, Outcome.RAISED, 100, 1000, error=error, result=b"x" * result_bytes)
+    settle = msgspec.structs.replace(settle, detail=AttemptDetail(error=error))
+    sent = sum(len(str(item)) if not isinstance(item, bytes) else len(item) for item in settle.arguments())
+    assert sent <= settle.size_bytes <= sent + 500
+
+
+def test_flat_pairs_are_attempts() -> None:
+    assert decode_attempts([]) == []
+    assert decode_attempts([b"a", b"1", b"b", b"22"]) == [Attempted("a", 1), Attempted("b", 22)]
