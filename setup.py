@@ -44,7 +44,6 @@ setup(
     description="Background jobs for services that speak HTTP: processes owned, deadlines kept, nothing lost.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="MIT",
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

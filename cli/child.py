@@ -1,14 +1,12 @@
 """Starting a process that ends with us."""
 
-import ctypes
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
-_PR_SET_PDEATHSIG: Final = 1
+from jobworker.cli.death_signal import death_signal
 
 
 def start_child(
@@ -33,20 +31,16 @@ def start_child(
         pass_fds=keep,
         start_new_session=True,
         # Safe, for `up` has one thread: nobody can hold a lock that this child would wait for.
-        preexec_fn=_bind_to(os.getpid()),
+        preexec_fn=_preparation(),
     )
 
 
-def _bind_to(parent: int) -> Callable[[], None]:
-    # Loaded here: after the fork there should be nothing left to import.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+def _preparation() -> Callable[[], None]:
+    bind = death_signal(signal.SIGTERM)
 
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            # It died before the kernel knew that we want to be told.
-            os._exit(1)
+    def prepare() -> None:
+        bind()
         # `up` blocks the signals it waits for; the mask would pass through exec.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
-    return bind
+    return prepare

@@ -25,8 +25,9 @@ from jobworker.cli.parts import Part
 from jobworker.store.configuration import Loaded, environment
 from jobworker.store.settings import ApiSettings, ClientSettings, Settings
 
-#: How long the server of a killed run may take to end before we give up.
-EARLIER_SERVER_SECONDS: Final = 10.0
+#: How long the processes of a killed run may take to end before we give up, and how often we look.
+EARLIER_RUN_SECONDS: Final = 15.0
+EARLIER_RUN_POLL_SECONDS: Final = 0.05
 #: What a part gets beyond its own grace before it is killed.
 MARGIN_SECONDS: Final = 10.0
 SERVER_PATIENCE_SECONDS: Final = 60.0
@@ -43,14 +44,20 @@ def own_command(name: str) -> list[str]:
 
 def run(
     loaded: Loaded,
+    inbox: SignalInbox,
     *,
+    owner_pid: int,
     supervisor_command: Sequence[str] = own_command("supervisor"),
     api_command: Sequence[str] = own_command("api"),
 ) -> int:
-    """Run the server (unless a Redis is given), the API and a supervisor until asked to stop; return the exit code."""
+    """Run the server (unless a Redis is given), the API and a supervisor until asked to stop; return the exit code.
+
+    `owner_pid` is the process that the user sees, and is told to look for when he starts another one.
+    """
     settings = loaded.settings
     url = url_of(settings.api.listen)
-    with StateDirectory(Path(settings.state.dir)) as directory, SignalInbox() as inbox:
+    with closing(StateDirectory(Path(settings.state.dir), owner_pid)) as directory:
+        _take(directory, inbox)
         _require_place(settings.api)
         with _server(loaded, directory, inbox) as server:
             settings = _with_server(settings, server)
@@ -82,16 +89,28 @@ def _server(
         yield None
         return
     with closing(EmbeddedServer(require_server(), directory.path, os.environ)) as server:
-        _wait_for_earlier_server(server, inbox)
+        _await(server.is_free, inbox, f"the server of an earlier run still uses {server.directory}")
         yield server
 
 
-def _wait_for_earlier_server(server: EmbeddedServer, inbox: SignalInbox) -> None:
-    give_up_at = time.monotonic() + EARLIER_SERVER_SECONDS
-    while not server.is_free():
+def _take(directory: StateDirectory, inbox: SignalInbox) -> None:
+    def is_ours() -> bool:
+        if taken := directory.take():
+            return taken
+        if directory.owner_lives():
+            raise Failed(f"jobworker up is already running in {directory.path} (pid {directory.owner()})")
+        return False
+
+    _await(is_ours, inbox, f"the processes of a killed run (pid {directory.owner()}) still use {directory.path}")
+
+
+def _await(condition: Callable[[], bool], inbox: SignalInbox, complaint: str) -> None:
+    """Wait for what an earlier run leaves behind to end."""
+    give_up_at = time.monotonic() + EARLIER_RUN_SECONDS
+    while not condition():
         if time.monotonic() >= give_up_at:
-            raise Failed(f"the server of an earlier run still uses {server.directory}")
-        if inbox.wait(0.05):
+            raise Failed(complaint)
+        if inbox.wait(EARLIER_RUN_POLL_SECONDS) is not None:
             raise click.Abort
 
 

@@ -2,9 +2,9 @@
 
 import fcntl
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from jobworker.cli.errors import Failed
 
@@ -12,31 +12,38 @@ from jobworker.cli.errors import Failed
 class StateDirectory:
     """Holds the lock of `up` on the directory, which is made when it is missing.
 
-    The lock ends with the process, however that ends: a killed run hinders nobody.
+    The lock ends with the process that took it, however that ends: a killed run hinders nobody.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, owner_pid: int) -> None:
         self.path = path.absolute()
-        self._lock: int | None = None
-
-    def __enter__(self) -> Self:
-        """Take the directory. Raises Failed."""
-        try:
+        self._owner_pid = owner_pid
+        with self._complaints():
             self._make()
             self._lock = os.open(self.path / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._take(self._lock)
-        except OSError as error:
-            raise Failed(
-                f"the state directory {self.path} cannot be used: {error.strerror}; --state-dir names another"
-            ) from None
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def take(self) -> bool:
+        """Take the lock, and leave word who has it; return whether it was free. Raises Failed."""
+        with self._complaints():
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, str(self._owner_pid).encode(), 0)
+            return True
+
+    def owner(self) -> str:
+        """Return the pid of who has it, as left there."""
+        return os.pread(self._lock, 20, 0).decode()
+
+    def owner_lives(self) -> bool:
+        """Return whether that process lives; when it was killed, its parts may need a moment to end."""
+        return Path("/proc", self.owner() or "unknown").exists()
+
+    def close(self) -> None:
         """Give it up."""
-        if self._lock is not None:
-            os.close(self._lock)
+        os.close(self._lock)
 
     def _make(self) -> None:
         # Others have no business with payloads and results.
@@ -45,11 +52,11 @@ class StateDirectory:
         if not ignored.exists():
             ignored.write_text("*\n")
 
-    def _take(self, lock: int) -> None:
+    @contextmanager
+    def _complaints(self) -> Generator[None, None, None]:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.pread(lock, 20, 0).decode()
-            raise Failed(f"jobworker up is already running in {self.path} (pid {pid})") from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+            yield
+        except OSError as error:
+            raise Failed(
+                f"the state directory {self.path} cannot be used: {error.strerror}; --state-dir names another"
+            ) from None

@@ -1,38 +1,32 @@
 """All parts of `jobworker up`: started one after the other, watched together, stopped in reverse."""
 
-import math
-import signal
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import click
-import structlog
 
-from jobworker.cli.inbox import SignalInbox
+from jobworker.cli.ending import Ending
+from jobworker.cli.inbox import Ask, SignalInbox
 from jobworker.cli.parts import Part
 
 #: How often a part is asked whether it is ready; it can only be asked.
 READY_POLL_SECONDS: Final = 0.05
 #: Nothing is due: we are woken by a signal.
 IDLE_SECONDS: Final = 3600.0
-#: How long what is left may take after the second signal.
-HURRY_SECONDS: Final = 5.0
-
-log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("jobworker.up")
 
 
-class _StopAsked(Exception):  # noqa: N818  # control flow, no error
+class _StopAsked(Exception):  # control flow, no error
     """Somebody asked to stop."""
 
 
-class _StartFailed(Exception):  # noqa: N818  # control flow: what is to be said has been said
+class _StartFailed(Exception):  # control flow: what is to be said has been said
     """A part ended before all were ready."""
 
 
 class Ensemble:
     """Owns the parts, in the order in which they are started.
 
-    Told:  to stop, by signals; a second one hurries.
+    Told:  to stop or to hurry, by signals; the second one hurries.
     Tells: when all are ready.
     Ends:  when every process has ended.
     """
@@ -55,6 +49,7 @@ class Ensemble:
             self._announce()
             self._watch()
         except _StopAsked:
+            click.echo("jobworker: draining; once more hurries", err=True)
             code = 0
         except _StartFailed:
             code = 1
@@ -83,9 +78,11 @@ class Ensemble:
             self._wait(self._seconds_until_due(self._parts))
 
     def _wait(self, seconds: float) -> None:
-        if self._inbox.wait(seconds):
-            click.echo("jobworker: draining; once more hurries", err=True)
-            raise _StopAsked
+        ask = self._inbox.wait(seconds)
+        if ask is None:
+            return
+        self._hurried = ask is Ask.HURRY
+        raise _StopAsked
 
     def _drain(self) -> None:
         for number in reversed(range(len(self._parts))):
@@ -94,23 +91,15 @@ class Ensemble:
             self._stop(self._parts[number], self._parts[:number] if self._ready else ())
 
     def _stop(self, part: Part, others: Sequence[Part]) -> None:
-        part.signal(signal.SIGTERM)
-        give_up_at = self._clock() + (HURRY_SECONDS if self._hurried else part.patience_seconds)
+        ending = Ending(part, self._clock, hurried=self._hurried)
         while part.runs:
             _tend(others)
-            seconds = min(self._seconds_until_due(others), give_up_at - self._clock())
-            if self._inbox.wait(seconds):
+            seconds = min(self._seconds_until_due(others), ending.due_at - self._clock())
+            if self._inbox.wait(seconds) is not None:
                 self._hurried = True
-                part.signal(signal.SIGTERM)
-                give_up_at = min(give_up_at, self._clock() + HURRY_SECONDS)
-            elif part.runs and self._clock() >= give_up_at:
-                self._kill(part)
-                give_up_at = math.inf
-
-    def _kill(self, part: Part) -> None:
-        log.warning("part did not end in time; it is killed", part=part.name)
-        self._killed = True
-        part.signal(signal.SIGKILL)
+                ending.hurry()
+            ending.tend()
+        self._killed |= ending.killed
 
     def _seconds_until_due(self, parts: Sequence[Part]) -> float:
         due = [part.due_at - self._clock() for part in parts if part.due_at is not None]

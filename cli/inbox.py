@@ -1,19 +1,35 @@
 """Signals as messages: blocked, and taken one by one where the loop waits."""
 
 import signal
+from enum import Enum, auto
 from types import TracebackType
 from typing import Final, Self
 
-#: What asks `up` to stop. A closed terminal (SIGHUP) is no reason to lose the drain.
-STOP: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+class Ask(Enum):
+    """What a signal asks of `jobworker up`."""
+
+    #: Let what runs end within its grace.
+    STOP = auto()
+    #: End now what can be ended without loss.
+    HURRY = auto()
+
+
+#: A closed terminal (SIGHUP) is no reason to lose the drain.
+ASKS: Final = {
+    signal.SIGINT: Ask.STOP,
+    signal.SIGTERM: Ask.STOP,
+    signal.SIGHUP: Ask.STOP,
+    signal.SIGQUIT: Ask.HURRY,
+}
 
 
 class SignalInbox:
-    """Takes SIGCHLD and the signals that ask to stop; while it is open nothing else happens on them."""
+    """Takes SIGCHLD and the signals that ask for something; while it is open nothing else happens on them."""
 
     def __init__(self) -> None:
         # What was ignored when we were started (nohup, a script's background job) stays ignored.
-        self._numbers = {signal.SIGCHLD, *(n for n in STOP if signal.getsignal(n) is not signal.SIG_IGN)}
+        self._numbers = {signal.SIGCHLD, *(n for n in ASKS if signal.getsignal(n) is not signal.SIG_IGN)}
         self._mask: set[signal.Signals | int] = set()
 
     def __enter__(self) -> Self:
@@ -30,7 +46,11 @@ class SignalInbox:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until a child ends, at most so long; return True when somebody asks to stop."""
+    def take(self) -> signal.Signals:
+        """Wait for the next signal, and return it."""
+        return signal.Signals(signal.sigwait(self._numbers))
+
+    def wait(self, seconds: float) -> Ask | None:
+        """Wait until a child ends or somebody asks for something, at most so long; return what is asked for."""
         taken = signal.sigtimedwait(self._numbers, max(0.0, seconds))
-        return taken is not None and taken.si_signo in STOP
+        return None if taken is None else ASKS.get(signal.Signals(taken.si_signo))

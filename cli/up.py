@@ -1,5 +1,7 @@
 """`jobworker up`: server, supervisor and API on one machine, as one command."""
 
+import os
+
 import click
 
 from jobworker.cli.linux import require_linux
@@ -16,7 +18,12 @@ def up(loaded: Loaded) -> int:
     """
     require_linux("`jobworker up`")
     from jobworker.cli.composition import run
+    from jobworker.cli.guard import stand_guard
+    from jobworker.cli.inbox import SignalInbox
     from jobworker.cli.logs import start_logs
 
     start_logs(loaded)
-    return run(loaded)
+    guard_pid = os.getpid()
+    with SignalInbox() as inbox:
+        exit_code = stand_guard(inbox)
+        return run(loaded, inbox, owner_pid=guard_pid) if exit_code is None else exit_code
