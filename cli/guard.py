@@ -12,8 +12,9 @@ from typing import Final
 from jobworker.cli.death_signal import death_signal
 from jobworker.cli.inbox import SignalInbox
 
-#: What the other process gets when the guard dies: end now, without loss.
-ABANDONED: Final = signal.SIGQUIT
+#: What the other process gets when the guard dies: end now, without loss. A script's background jobs ignore SIGINT and
+#: SIGQUIT, those of nohup SIGHUP; this one nobody ignores for us.
+ABANDONED: Final = signal.SIGUSR1
 
 
 def stand_guard(inbox: SignalInbox) -> int | None:

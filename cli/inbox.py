@@ -20,7 +20,7 @@ ASKS: Final = {
     signal.SIGINT: Ask.STOP,
     signal.SIGTERM: Ask.STOP,
     signal.SIGHUP: Ask.STOP,
-    signal.SIGQUIT: Ask.HURRY,
+    signal.SIGUSR1: Ask.HURRY,
 }
 
 

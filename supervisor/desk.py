@@ -1,6 +1,7 @@
 """The attempts in hand: which worker runs which job, until when, and how it ended."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
@@ -94,7 +95,7 @@ class Desk:
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
         attempt = Attempt(claim, budget, worker, self._loop.time())
         try:
-            worker.mailbox.send(_assignment(attempt))
+            worker.mailbox.send(_assignment(attempt), socket.MSG_DONTWAIT)
         except (MailboxClosed, BlockingIOError):
             # Dead, and not reaped yet.
             self.settle(put_back(claim, Outcome.RECALLED))
@@ -193,7 +194,10 @@ class Desk:
     def _start_of(self, attempt: Attempt) -> float:
         """When the attempt began: it is never killed early, however late its worker was scheduled."""
         started_at = attempt.worker.board.started_ns / 1e9
-        return min(max(attempt.handed_at, started_at), attempt.handed_at + LATE_START_SECONDS)
+        if started_at < attempt.handed_at:
+            # Its worker has not begun yet.
+            started_at = self._loop.time()
+        return min(started_at, attempt.handed_at + LATE_START_SECONDS)
 
 
 def _assignment(attempt: Attempt) -> bytes:

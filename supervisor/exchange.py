@@ -120,6 +120,8 @@ class Exchange:
             seconds = self._poll_seconds
             if self._next_due_ms is not None:
                 seconds = min(seconds, self._next_due_ms / 1000)
+                # It counts from the last answer, and matters only if the next call claims, which answers it anew.
+                self._next_due_ms = None
             timer = asyncio.get_running_loop().call_later(seconds, self._poked.set)
             await self._poked.wait()
             timer.cancel()
@@ -169,7 +171,7 @@ class Exchange:
     async def _reconnect(self) -> None:
         """Beat, agree with Redis on what we hold, and only then go on."""
         wait_seconds = FIRST_RETRY_SECONDS
-        while not self._given_up:
+        while not self._done():
             try:
                 foreign = await self._agree()
             except (StoreUnavailable, StoreMisconfigured) as error:

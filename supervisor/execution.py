@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -77,7 +78,10 @@ class Execution:
 
 
 async def _alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Await the handler, then cancel the tasks that it left: the next job's loop is clean."""
+    """Await the handler, then end what it left: the next job's loop is clean, as after `asyncio.run`."""
+    # Of its own: the loop's threads (look-ups of host names, `to_thread`) would stay, and count as left running.
+    executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+    asyncio.get_running_loop().set_default_executor(executor)
     try:
         return await coroutine
     finally:
@@ -85,6 +89,7 @@ async def _alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        executor.shutdown()
 
 
 def _report_error(token: int, error: BaseException) -> Report:
@@ -99,7 +104,7 @@ def _retry(token: int, error: Any) -> Report:
         token,
         Outcome.RAISED,
         retry_after_seconds=error.after,
-        reason=_clip(error.reason or "", MESSAGE_CHARACTERS),
+        reason=_clip(str(error.reason or ""), MESSAGE_CHARACTERS),
         error=_error_info(error),
     )
 

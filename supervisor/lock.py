@@ -61,13 +61,20 @@ def _lock(descriptor: int, name: str) -> None:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = _read(descriptor)[0]
-            if holder.isdecimal() and psutil.pid_exists(int(holder)):
+            if holder.isdecimal() and _lives(int(holder)):
                 raise LockHeld(f"name {name} is in use by pid {holder} on this host; use --name") from None
             if time.monotonic() > deadline:
                 why = f"processes that the dead supervisor {name} (pid {holder}) left still run; end them or use --name"
                 raise LockHeld(why) from None
             # A flock tells nobody when it is released; its last holders are dying.
             time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _read(descriptor: int) -> list[str]:

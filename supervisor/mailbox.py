@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -77,15 +78,12 @@ class End:
             os.close(descriptor)
         raise BadFrame(f"a frame of {len(data)} bytes and {len(descriptors)} descriptors")
 
-    def receive_waiting(self) -> list[bytes]:
-        """Return the frames that are there, without waiting, whoever shares this end. Raises BadFrame."""
-        frames: list[bytes] = []
-        try:
+    def receive_waiting(self) -> Iterator[bytes]:
+        """Yield the frames that are there, without waiting, whoever shares this end. Raises BadFrame, MailboxClosed."""
+        with suppress(BlockingIOError):
             while (frame := self.receive(socket.MSG_DONTWAIT)) is not None:
-                frames.append(frame)
-        except BlockingIOError:
-            pass
-        return frames
+                yield frame
+            raise MailboxClosed
 
     def _send_memfd(self, frame: bytes, flags: int) -> None:
         descriptor = os.memfd_create("jobworker-frame", os.MFD_CLOEXEC)

@@ -12,6 +12,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
 from jobworker.supervisor.messages import Hello, LoadFailure, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
@@ -21,7 +22,7 @@ log = structlog.get_logger("jobworker.pool")
 
 #: How long a dismissed worker may take to end by itself.
 DISMISSAL_SECONDS: Final = 2.0
-#: The wait after a worker that did not become ready; doubles up to the longest.
+#: The wait after a worker that ended before its first job; doubles up to the longest.
 FIRST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 30.0
 
@@ -99,7 +100,7 @@ class Pool:
 
     def kill(self, worker: WorkerProcess, intent: Intent) -> None:
         """Kill a worker with all that its job has started; the first intent stands."""
-        if worker.intent is not None:
+        if worker.intent is not None or worker.reaped:
             return
         worker.intent = intent
         worker.stage = Stage.ENDING
@@ -119,13 +120,13 @@ class Pool:
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
-        for frame in worker.mailbox.receive_waiting():
-            try:
-                message = messages.decode(frame)
-            except (msgspec.DecodeError, ValueError):
-                self.kill(worker, Intent(Outcome.CRASHED, "for writing into its mailbox what is no report"))
-                return
-            self._hear(worker, message)
+        try:
+            for message in _messages(worker):
+                self._hear(worker, message)
+        except (BadFrame, MailboxClosed):
+            self.kill(worker, Intent(Outcome.CRASHED, "for writing into its mailbox what is no report"))
+            # What is closed stays readable, and would call us without end until the worker is dead.
+            self._loop.remove_reader(worker.mailbox.fileno())
 
     def _hear(self, worker: WorkerProcess, message: messages.Message) -> None:
         match message:
@@ -139,6 +140,8 @@ class Pool:
                 log.error("a worker wrote an assignment", worker=worker.pid)
 
     def _hear_report(self, worker: WorkerProcess, report: Report) -> None:
+        worker.proven = True
+        self._wait_seconds = FIRST_WAIT_SECONDS
         if worker.stage is Stage.BUSY:
             worker.stage = Stage.IDLE
         self.listener.reported(worker, report)
@@ -163,7 +166,6 @@ class Pool:
             return
         if worker.stage is Stage.STARTING:
             worker.stage = Stage.SPARE
-        self._wait_seconds = FIRST_WAIT_SECONDS
         self._fill()
 
     def _hear_failure(self, worker: WorkerProcess, failure: LoadFailure) -> None:
@@ -177,7 +179,8 @@ class Pool:
 
     def _fill(self) -> None:
         """Put spares to work where a worker is missing, and fork what is missing of both."""
-        if self._closing or not self.first_hello.done():
+        # Without a catalogue the first worker has not become ready, or never will.
+        if self._closing or not self.catalogue:
             return
         serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
         for worker in self.workers.values():
@@ -191,12 +194,17 @@ class Pool:
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
         for _ in range(self._size + self._spares - living):
-            self._fork_one()
+            if not self._held_back:
+                self._fork_one()
 
     def _fork_one(self) -> None:
         if self._closing:
             return
-        worker = self._fork()
+        try:
+            worker = self._fork()
+        except OSError as error:
+            self._start_failed(f"it could not be forked: {error.strerror}")
+            return
         worker.board.fence_ns = self._fence_ns
         self.workers[worker.pid] = worker
         self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
@@ -208,7 +216,7 @@ class Pool:
         self._loop.call_later(DISMISSAL_SECONDS, self._insist, worker)
 
     def _insist(self, worker: WorkerProcess) -> None:
-        if worker.pid in self.workers:
+        if not worker.reaped:
             self.kill(worker, Intent(Outcome.SHUTDOWN, "because it did not end when it was dismissed"))
 
     def _reap(self, worker: WorkerProcess) -> None:
@@ -221,19 +229,17 @@ class Pool:
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
         worker.close()
-        if worker.stage is Stage.STARTING:
-            self._start_failed(worker, status)
+        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.proven:
+            self._start_failed(judge(status, worker.intent).message)
         self.listener.died(worker, status, started=started)
         self._fill()
         self._check_empty()
 
-    def _start_failed(self, worker: WorkerProcess, status: int) -> None:
-        words = judge(status, worker.intent).message
+    def _start_failed(self, why: str) -> None:
         if not self.first_hello.done():
-            why = f"the first worker ended while it loaded the handlers: {words}"
-            self.first_hello.set_exception(WorkerStartFailed(why))
-        else:
-            log.error("a new worker ended before it was ready", why=words, next_try_seconds=self._wait_seconds)
+            self.first_hello.set_exception(WorkerStartFailed(f"the first worker did not become ready: {why}"))
+        elif self.catalogue:
+            log.error("a new worker ended without having run a job", why=why, next_try_seconds=self._wait_seconds)
             self._hold_back()
 
     def _hold_back(self) -> None:
@@ -249,6 +255,15 @@ class Pool:
     def _check_empty(self) -> None:
         if self._closing and not self.workers and not self._empty.done():
             self._empty.set_result(None)
+
+
+def _messages(worker: WorkerProcess) -> Iterator[messages.Message]:
+    for frame in worker.mailbox.receive_waiting():
+        try:
+            message = messages.decode(frame)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise BadFrame("a frame that is no message") from error
+        yield message
 
 
 def _peek_child() -> int | None:

@@ -9,12 +9,13 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from jobworker.supervisor.board import Board
-from jobworker.supervisor.mailbox import End, open_mailbox
+from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
 from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -47,6 +48,10 @@ class WorkerProcess:
         self.board = board
         self.stage = Stage.STARTING
         self.intent: Intent | None = None
+        #: Whether it has ever finished a job: one that has does not fail because of how it starts.
+        self.proven = False
+        #: Whether its pid may be another process's by now.
+        self.reaped = False
         self._theirs = theirs
 
     def dismiss(self) -> None:
@@ -56,12 +61,19 @@ class WorkerProcess:
 
     def recall(self) -> list[bytes]:
         """Take back the frames that the worker has not read: those were certainly not started."""
-        return self._theirs.receive_waiting()
+        frames: list[bytes] = []
+        # At the end of the file the worker was dismissed.
+        with suppress(MailboxClosed):
+            frames.extend(self._theirs.receive_waiting())
+        return frames
 
     def reap(self) -> int | None:
         """Return the wait status, once; None while the worker lives."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
-        return status if pid else None
+        if not pid:
+            return None
+        self.reaped = True
+        return status
 
     def close(self) -> None:
         """Release every descriptor; the worker must be dead."""
@@ -81,11 +93,19 @@ class Forker:
         self._open_files = open_files
 
     def fork(self) -> WorkerProcess:
-        """Fork a worker; the caller must be single-threaded."""
+        """Fork a worker; the caller must be single-threaded. Raises OSError when the system has no more room."""
         assert threading.active_count() == 1, "a fork beside threads may copy a held lock"
-        supervisor = os.getpid()
         ours, theirs = open_mailbox()
         board = Board()
+        try:
+            return WorkerProcess(self._fork(theirs, board), ours, theirs, board)
+        except OSError:
+            for part in (ours, theirs, board):
+                part.close()
+            raise
+
+    def _fork(self, theirs: End, board: Board) -> int:
+        supervisor = os.getpid()
         # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -95,7 +115,7 @@ class Forker:
                 self._become_worker(supervisor, theirs, board)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        return WorkerProcess(pid, ours, theirs, board)
+        return pid
 
     def _become_worker(self, supervisor: int, mailbox: End, board: Board) -> None:
         status = WORKER_BROKEN

@@ -66,9 +66,10 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(actor.run()) for actor in (self._lease, self._listener)]
                 await self._exchange.run()
-                await self._leave()
+                # Before we leave: a beat that came after it would find that we are reaped.
                 for other in others:
                     other.cancel()
+                await self._leave()
         finally:
             for connected in (self._incarnation, self._beating, self._hints):
                 await connected.close()

@@ -170,7 +170,6 @@ class Supervisor:
 
     async def _register_once(self) -> Incarnation:
         settings, mine = self._settings, self._settings.supervisor
-        client = connect_async(settings.redis.url, timeout_seconds=settings.redis.timeout)
         who = Registration(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -181,11 +180,18 @@ class Supervisor:
         terms = Terms(
             round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
         )
-        incarnation = await Incarnation.register(
-            client, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=self._lock.proofs
-        )
-        self._lock.registered()
-        await incarnation.publish(list(self._pool.catalogue.values()))
+        # Our own id is a proof too: a register whose answer was lost, or our own incarnation that was reaped.
+        proofs = [self._lock.id, *self._lock.proofs]
+        client = connect_async(settings.redis.url, timeout_seconds=settings.redis.timeout)
+        try:
+            incarnation = await Incarnation.register(
+                client, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
+            )
+            self._lock.registered()
+            await incarnation.publish(list(self._pool.catalogue.values()))
+        except BaseException:
+            await client.aclose()
+            raise
         log.info(
             "ready",
             name=mine.name,

@@ -8,7 +8,7 @@ when a worker dies by itself is adopted by the supervisor, the next subreaper, a
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 import structlog
@@ -39,7 +39,8 @@ def read_children() -> Children:
 def _read_stat(name: str) -> tuple[bytes, int] | None:
     try:
         descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        # Gone, or hidden from us by the mount option hidepid: another user's, and none of our workers'.
         return None
     try:
         data = os.read(descriptor, 1024)
@@ -122,12 +123,12 @@ class Killer:
             send(root, signal.SIGKILL)
             del self._roots[root]
 
-    async def end_orphans(self, ours: Iterable[int]) -> None:
+    async def end_orphans(self, ours: Container[int]) -> None:
         """Kill what dead workers left to us: all our children but `ours`, and what is below them."""
-        known = set(ours)
         for _ in range(MAX_PASSES):
             children = read_children()
-            orphans = [pid for pid in children.get(os.getpid(), ()) if pid not in known]
+            # Asked in each pass: workers are forked meanwhile.
+            orphans = [pid for pid in children.get(os.getpid(), ()) if pid not in ours]
             if not orphans:
                 return
             for orphan in orphans:

@@ -56,6 +56,7 @@ class Worker:
         self._mailbox = mailbox
         self._execution = Execution(registry, board)
         self._surroundings = Surroundings()
+        self._threads = set(threading.enumerate())
         self._pid = os.getpid()
 
     def run(self) -> int:
@@ -71,7 +72,7 @@ class Worker:
             if os.getpid() != self._pid:
                 # The handler forked and both came back: two processes must not answer one mailbox.
                 os._exit(0)
-            report = msgspec.structs.replace(report, retiring=_why_to_retire())
+            report = msgspec.structs.replace(report, retiring=self._why_to_retire())
             try:
                 self._surroundings.restore()
                 self._mailbox.send(messages.encode(report))
@@ -79,6 +80,11 @@ class Worker:
                 return 0
             if report.retiring:
                 return 0
+
+    def _why_to_retire(self) -> str:
+        """Say which threads the job left running, other than daemons; those of the modules' import are nobody's."""
+        left = [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in self._threads]
+        return f"its job left threads running: {', '.join(left[:3])}" if left else ""
 
 
 class Surroundings:
@@ -99,11 +105,6 @@ class Surroundings:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
-
-
-def _why_to_retire() -> str:
-    left = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    return "" if len(left) == 1 else f"its job left threads running: {', '.join(left[1:4])}"
 
 
 def _prepare(name: str) -> None:

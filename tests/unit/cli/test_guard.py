@@ -64,7 +64,7 @@ def test_when_the_guard_is_killed_the_other_is_asked_to_hurry(tmp_path: Path) ->
         (worker,) = command.descendants()
         command.signal(signal.SIGKILL)
         command.wait()
-        wait_until(lambda: "SIGQUIT" in command.out)
+        wait_until(lambda: "SIGUSR1" in command.out)
         worker.terminate()
         wait_until(lambda: is_gone(worker))
 
