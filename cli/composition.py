@@ -153,11 +153,12 @@ def _part(
 
 def _probe(url: str) -> Callable[[], bool]:
     """Return what tells whether the API takes jobs and a supervisor is there to run them."""
-    client = ApiClient(ClientSettings(url=url, timeout=_PROBE_TIMEOUT_SECONDS))
+    settings = ClientSettings(url=url, timeout=_PROBE_TIMEOUT_SECONDS)
 
     def is_ready() -> bool:
         try:
-            warnings = client.get("/readyz").get("warnings", [])
+            with ApiClient(settings) as client:
+                warnings = client.get("/readyz").get("warnings", [])
         except click.ClickException:
             return False
         return not any("no supervisor" in warning for warning in warnings)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.cli.errors import NotReachable
 from tests.support.command import is_gone
 from tests.support.up import Up
 from tests.support.waiting import wait_until
@@ -73,11 +74,9 @@ def test_a_part_that_is_killed_comes_back_and_no_job_is_lost(tmp_path: Path, wor
 
 
 def _is_ready(up: Up) -> bool:
-    from click import ClickException
-
     try:
         return "no supervisor is running" not in up.client.get("/readyz")["warnings"]
-    except ClickException:
+    except NotReachable:
         return False
 
 

@@ -21,22 +21,17 @@ class Up(Command):
         self.directory = directory
         self.port = free_port()
         command = [sys.executable, "-P", "-m", "jobworker.cli", "up", "--listen", f"127.0.0.1:{self.port}"]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = ApiClient(ClientSettings(url=self.url))
         super().__init__([*command, "--workers", "2", *arguments], directory, environ)
 
     def __exit__(self, *_: object) -> None:
         parts = self.descendants() if self.process.poll() is None else []
         super().__exit__()
+        self.client.close()
         # Killed, it has its parts hurry; the next test must not meet them.
         for part in parts:
             part.wait(20)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def client(self) -> ApiClient:
-        return ApiClient(ClientSettings(url=self.url))
 
     def ready(self) -> Self:
         """Wait until it says that it is up."""
@@ -55,9 +50,8 @@ class Up(Command):
 
     def wait_for_status(self, job_id: str, status: str, timeout_seconds: float = 20) -> dict[str, Any]:
         """Wait until a job has the status; return the job."""
-        client = self.client
-        wait_until(lambda: client.get_job(job_id)["status"] == status, timeout_seconds)
-        return client.get_job(job_id)
+        wait_until(lambda: self.client.get_job(job_id)["status"] == status, timeout_seconds)
+        return self.client.get_job(job_id)
 
     def drain(self) -> int:
         """Ask it to stop; return its exit code."""

@@ -1,0 +1,123 @@
+"""Starts that fail, names that are taken, and Redis away."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from jobworker.store.states import JobState
+from tests.support.redis_server import RedisServer
+from tests.support.supervisor_process import Workplace
+
+pytestmark = pytest.mark.real
+
+
+def test_a_module_that_does_not_import_is_one_message_and_exit_code_1(place: Workplace) -> None:
+    (place.folder / "broken.py").write_text("import no_such_module_anywhere\n")
+    command = place.start("--handlers", str(place.folder / "broken.py"))
+    assert command.wait() == 1
+    assert "does not import: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in command.err
+    assert command.err.count("does not import") == 1
+    assert "supervisor.py" not in command.err
+
+
+def test_a_module_that_ends_its_process_is_told_in_words(place: Workplace) -> None:
+    (place.folder / "deadly.py").write_text("import os\nos._exit(3)\n")
+    command = place.start("--handlers", str(place.folder / "deadly.py"))
+    assert command.wait() == 1
+    assert "exit code 3" in command.err
+
+
+def test_the_name_of_a_living_supervisor_is_refused_in_one_sentence(place: Workplace) -> None:
+    first = place.start()
+    first.wait_for("ready")
+    second = place.start()
+    assert second.wait() == 1
+    assert second.err.strip().splitlines()[-1].endswith(
+        f"name one is in use by pid {first.process.pid} on this host; use --name"
+    )
+    assert place.run("pid").status is JobState.SUCCEEDED
+
+
+def test_a_namesake_elsewhere_is_refused_when_its_lease_is_renewed(place: Workplace) -> None:
+    lease = ("--supervisor-lease", "3", "--supervisor-beat", "0.5")
+    first = place.start(*lease)
+    first.wait_for("ready")
+    elsewhere = place.start(*lease, "--state-dir", str(place.folder / "elsewhere"))
+    assert elsewhere.wait() == 1
+    assert f"name one is in use by pid {first.process.pid} on host" in elsewhere.err
+
+
+def test_two_supervisors_share_a_queue(place: Workplace) -> None:
+    for name in ("one", "two"):
+        place.start(name=name).wait_for("ready")
+    path = place.folder / "starts"
+    ids = [place.submit("mark", {"path": str(path)}) for _ in range(60)]
+    assert {place.end(job_id).status for job_id in ids} == {JobState.SUCCEEDED}
+    assert len(place.lines(path, 60)) == 60
+
+
+def test_redis_may_come_later(own_place: Workplace) -> None:
+    own_place.server.kill()
+    command = own_place.start()
+    command.wait_for("cannot register")
+    assert "Traceback" not in command.err
+    own_place.server.start()
+    command.wait_for("ready")
+    assert own_place.run("pid").status is JobState.SUCCEEDED
+
+
+def test_sigterm_ends_a_supervisor_that_waits_for_redis(own_place: Workplace) -> None:
+    own_place.server.kill()
+    command = own_place.start()
+    command.wait_for("cannot register")
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 0
+
+
+@pytest.mark.parametrize("fault", ["killed", "frozen"])
+def test_what_ends_while_redis_is_away_is_delivered_afterwards(own_place: Workplace, fault: str) -> None:
+    command = own_place.start("--redis-timeout", "0.5")
+    command.wait_for("ready")
+    path = own_place.folder / "starts"
+    job_id = own_place.submit("until.file", {"path": str(path)})
+    own_place.lines(path)
+    _take_away(own_place.server, fault)
+    Path(f"{path}.go").touch()
+    command.wait_for("redis is away")
+    _bring_back(own_place.server, fault)
+    record = own_place.end(job_id)
+    assert (record.status, record.result, record.attempt) == (JobState.SUCCEEDED, b'"went"', 1)
+    assert len(own_place.lines(path)) == 1
+    assert own_place.run("pid").status is JobState.SUCCEEDED
+
+
+def test_a_supervisor_that_was_stopped_past_its_lease_finds_itself_reaped(place: Workplace) -> None:
+    lease = ("--supervisor-lease", "3", "--supervisor-beat", "0.5")
+    path = place.folder / "starts"
+    stopped = place.start(*lease, name="stopped", workers=1)
+    stopped.wait_for("ready")
+    job_id = place.submit("first.stays", {"path": str(path)})
+    place.lines(path)
+    place.start(*lease, name="other", workers=1).wait_for("ready")
+    stopped.signal(signal.SIGSTOP)
+    assert place.end(job_id).status is JobState.SUCCEEDED
+    stopped.signal(signal.SIGCONT)
+    stopped.wait_for("beginning anew")
+    stopped.wait_for("ready", times=2)
+    assert place.store.get(job_id).result == b"null"
+    assert [line[1] for line in place.lines(path, 2)] == ["1", "2"]
+
+
+def _take_away(server: RedisServer, fault: str) -> None:
+    if fault == "killed":
+        server.kill()
+    else:
+        server.freeze()
+
+
+def _bring_back(server: RedisServer, fault: str) -> None:
+    if fault == "killed":
+        server.start()
+    else:
+        server.resume()
