@@ -83,5 +83,7 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _report(message: str, code: int) -> int:
-    click.echo(f"jobworker: {message}", err=True)
+    # What stands above the last line is the traceback of somebody's handler module.
+    traceback, newline, sentence = message.rstrip().rpartition("\n")
+    click.echo(f"{traceback}{newline}jobworker: {sentence}", err=True)
     return code

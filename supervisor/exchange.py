@@ -68,7 +68,7 @@ class Exchange:
     def wants_more(self) -> bool:
         """Whether a hint is of use: the last claim left workers idle, and we may claim for them.
 
-        Workers are idle for a moment after each job too; but then a call is due anyway, and a hint would only double it.
+        Workers are idle for a moment after each job too; but then a call is due anyway, and a hint would double it.
         """
         return self._starving and self._may_claim()
 

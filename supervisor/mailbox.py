@@ -49,7 +49,7 @@ class End:
             self.socket.shutdown(socket.SHUT_WR)
 
     def send(self, frame: bytes, flags: int = 0) -> None:
-        """Send one frame. Raises MailboxClosed; BlockingIOError if told not to wait and the other side does not read."""
+        """Send one frame. Raises MailboxClosed; BlockingIOError if told not to wait and there is no room."""
         flags |= socket.MSG_NOSIGNAL
         try:
             if len(frame) <= INLINE_BYTES:

@@ -1,11 +1,14 @@
 """One incarnation at work: the actors that live and end with it."""
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
 
 import structlog
 
 from jobworker.store.connection import connect_async
-from jobworker.store.errors import StoreError
+from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
 from jobworker.store.settings import Settings
@@ -20,6 +23,12 @@ from jobworker.supervisor.verdict import Intent
 log = structlog.get_logger("jobworker.session")
 
 
+#: How often the catalogue is published anew.
+PUBLISH_SECONDS: Final = 3600.0
+#: How long a cancelled task may take before it is cancelled again.
+CANCEL_AGAIN_SECONDS: Final = 0.05
+
+
 class Session:
     """Owns the lease, the exchange and the hints of one incarnation.
 
@@ -30,6 +39,7 @@ class Session:
     def __init__(self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, keys: Keys) -> None:
         mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
         self._desk = desk
+        self._pool = pool
         self._incarnation = incarnation
         turns = Turns(mine.queues)
         # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
@@ -64,11 +74,12 @@ class Session:
         self._desk.poke = self._exchange.poke
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(actor.run()) for actor in (self._lease, self._listener)]
+                others = [
+                    tasks.create_task(run()) for run in (self._lease.run, self._listener.run, self._publish_again)
+                ]
                 await self._exchange.run()
                 # Before we leave: a beat that came after it would find that we are reaped.
-                for other in others:
-                    other.cancel()
+                await _end(others)
                 await self._leave()
         finally:
             for connected in (self._incarnation, self._beating, self._hints):
@@ -87,10 +98,29 @@ class Session:
         log.error("redis is away: results are not delivered, their jobs will run again", results=self.undelivered)
         self._exchange.give_up()
 
+    async def _publish_again(self) -> None:
+        """Keep our types known: what nobody has published for seven days is forgotten."""
+        while True:
+            await asyncio.sleep(PUBLISH_SECONDS)
+            with suppress(StoreError):
+                await self._beating.publish(list(self._pool.catalogue.values()))
+
     async def _leave(self) -> None:
         try:
             put_back = await self._incarnation.leave()
+        except Reaped:
+            # Also the answer to a second `leave`, when the reply to the first was lost.
+            log.info("left", put_back=0)
         except StoreError as error:
             log.warning("could not leave; our lease will end by itself", error=str(error))
         else:
             log.info("left", put_back=put_back)
+
+
+async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel until they end: a cancellation that meets redis-py while it connects or times out can be swallowed."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_SECONDS)

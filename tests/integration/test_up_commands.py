@@ -23,46 +23,49 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 def test_submit_prints_the_id_and_job_shows_it(up: Up) -> None:
-    submitted = up.jobworker("submit", "echo", '{"n": 1}', "--priority", "9")
+    submitted = up.run("submit", "echo", '{"n": 1}', "--priority", "9")
     job_id = submitted.stdout.strip()
     up.wait_for_status(job_id, "succeeded")
-    shown = up.jobworker("job", job_id)
+    shown = up.run("job", job_id)
     assert shown.returncode == 0
     lines = {line.split(maxsplit=1)[0]: line.split(maxsplit=1)[1] for line in shown.stdout.splitlines()}
     assert (lines["job"], lines["status"], lines["priority"], lines["result"]) == (job_id, "succeeded", "9", '{"n":1}')
 
 
 def test_submit_waits_for_the_result(up: Up) -> None:
-    waited = up.jobworker("submit", "echo", "-", "--wait", stdin='["a", 1.50]')
+    waited = up.run("submit", "echo", "-", "--wait", stdin='["a", 1.50]')
     assert (waited.returncode, waited.stdout, waited.stderr) == (0, '["a",1.5]\n', "")
 
 
 def test_submit_waits_for_a_failure_and_job_tells_it(up: Up) -> None:
-    waited = up.jobworker("submit", "sleep", '"no number"', "--wait", "--json")
-    assert waited.returncode in (1, 2), waited
-    assert "Traceback" not in waited.stderr
+    waited = up.run("submit", "crash", "{}", "--max-crashes", "1", "--wait", "--json")
+    assert waited.returncode == 1
+    job = json.loads(waited.stdout)
+    assert (job["status"], job["reason"]) == ("failed", "crash_loop")
+    assert waited.stderr.startswith(f"jobworker: job {job['id']} failed: ")
+    assert "1 of 1 crashed" in up.run("job", job["id"]).stdout
 
 
 def test_a_job_that_is_killed_at_its_deadline_reads_well(up: Up) -> None:
-    waited = up.jobworker("submit", "sleep", "60", "--timeout", "0.2", "--max-attempts", "1", "--wait")
+    waited = up.run("submit", "sleep", "60", "--timeout", "0.2", "--max-attempts", "1", "--wait")
     assert (waited.returncode, waited.stdout) == (1, "")
     assert waited.stderr.startswith("jobworker: job ")
     job_id = waited.stderr.split()[2]
-    shown = up.jobworker("job", job_id).stdout
+    shown = up.run("job", job_id).stdout
     assert "timed_out after 0." in shown
     assert "1 of 1 failed" in shown
 
 
 def test_a_refused_job_is_one_line(up: Up) -> None:
     for arguments in (["submit", "no.such.type"], ["submit", "echo", "--priority", "11"], ["job", "no-id"]):
-        refused = up.jobworker(*arguments)
+        refused = up.run(*arguments)
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1), refused
         assert refused.stderr.startswith("jobworker: ")
 
 
 def test_lines_become_jobs(up: Up) -> None:
     lines = "".join(f'{{"payload": {number}}}\n' for number in range(20)) + '{"priority": 0}\n'
-    submitted = up.jobworker("submit", "echo", "--lines", "-", stdin=lines)
+    submitted = up.run("submit", "echo", "--lines", "-", stdin=lines)
     assert submitted.returncode == 1
     ids = submitted.stdout.split()
     assert [up.wait_for_status(job_id, "succeeded")["result"] for job_id in ids] == list(range(20))
@@ -70,12 +73,12 @@ def test_lines_become_jobs(up: Up) -> None:
 
 
 def test_pause_and_resume_reach_one_queue(up: Up) -> None:
-    paused = up.jobworker("pause", "--queue", "slow", "--reason", "a test")
+    paused = up.run("pause", "--queue", "slow", "--reason", "a test")
     assert (paused.returncode, paused.stdout) == (0, "Job processing paused\n")
     held = up.submit("echo", 1, queue="slow")
     up.wait_for_status(up.submit("echo", 2), "succeeded")
     assert up.client.get_job(held)["status"] == "pending"
-    resumed = up.jobworker("resume", "--queue", "slow", "--json")
+    resumed = up.run("resume", "--queue", "slow", "--json")
     assert json.loads(resumed.stdout)["message"] == "Job processing resumed"
     up.wait_for_status(held, "succeeded")
 

@@ -75,9 +75,10 @@ class RedisServer:
             try:
                 with redis.Redis(port=self.port, socket_timeout=5) as client:
                     client.ping()
-                return
             except redis.exceptions.ConnectionError:
                 assert self.process is not None
                 assert self.process.poll() is None, (self.directory / "server.log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
+            else:
+                return

@@ -13,7 +13,7 @@ from tests.support.command import Command
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
-HANDLERS = '''
+HANDLERS = """
 import os, signal, sys, threading, time
 from msgspec import Struct
 from jobworker.handlers import Fail, Job, Retry, handler
@@ -108,7 +108,7 @@ def big(text: str): return text
 
 @handler(timeout=None)
 def unbounded(job: Job): return job.seconds_left
-'''
+"""
 
 
 class Workplace:

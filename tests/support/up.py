@@ -58,7 +58,7 @@ class Up(Command):
         self.signal(signal.SIGTERM)
         return self.wait(40)
 
-    def jobworker(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a client command against it."""
         return subprocess.run(
             [sys.executable, "-P", "-m", "jobworker.cli", *arguments],

@@ -33,8 +33,10 @@ def test_the_name_of_a_living_supervisor_is_refused_in_one_sentence(place: Workp
     first.wait_for("ready")
     second = place.start()
     assert second.wait() == 1
-    assert second.err.strip().splitlines()[-1].endswith(
-        f"name one is in use by pid {first.process.pid} on this host; use --name"
+    assert (
+        second.err.strip()
+        .splitlines()[-1]
+        .endswith(f"name one is in use by pid {first.process.pid} on this host; use --name")
     )
     assert place.run("pid").status is JobState.SUCCEEDED
 

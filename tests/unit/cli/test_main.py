@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobworker.cli.main import main
-from jobworker.store.errors import StoreUnavailable
+from jobworker.store.errors import StoreError, StoreUnavailable
 
 
 def exit_code(*arguments: str) -> object:
@@ -77,6 +77,11 @@ def test_an_api_that_is_not_there_is_one_line_and_code_3(capsys: pytest.CaptureF
     [
         (StoreUnavailable("Redis is away"), 3, "jobworker: Redis is away\n"),
         (PermissionError(13, "Permission denied", "/x"), 1, "jobworker: /x: Permission denied\n"),
+        (
+            StoreError('  File "a.py"\nhandlers file a.py does not import'),
+            1,
+            '  File "a.py"\njobworker: handlers file a.py does not import\n',
+        ),
         (KeyboardInterrupt(), 130, "\n"),
     ],
 )
