@@ -107,7 +107,11 @@ class Supervisor:
         self._pool.kill_all_now()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(coroutine)
+        try:
+            self._tasks.create_task(coroutine)
+        except RuntimeError:
+            # The group is ending because an actor failed: nobody waits for this any more.
+            coroutine.close()
 
     def _answer_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,7 +9,6 @@ from typing import Final
 import pytest
 
 from tests.support.command import clean_environment
-from tests.support.redis_server import free_port
 from tests.support.up_process import UpProcess
 
 pytestmark = pytest.mark.real
@@ -18,34 +17,34 @@ EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "stdlib_metrics"
 
 
 def test_submit_waits_and_prints_the_result(up: UpProcess) -> None:
-    done = up.jobworker("submit", "echo", '{"a":1}', "--wait")
+    done = up.run("submit", "echo", '{"a":1}', "--wait")
     assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, {"a": 1}, "")
 
 
 def test_submit_prints_the_id_by_which_job_finds_it(up: UpProcess) -> None:
-    submitted = up.jobworker("submit", "sum", '{"a": 20, "b": 22}', "--priority", "9")
+    submitted = up.run("submit", "sum", '{"a": 20, "b": 22}', "--priority", "9")
     job_id = submitted.stdout.strip()
     up.wait_for_end(job_id)
-    shown = up.jobworker("job", job_id, "--json")
+    shown = up.run("job", job_id, "--json")
     assert (submitted.returncode, shown.returncode) == (0, 0)
     assert json.loads(shown.stdout) == up.job(job_id)
-    assert "succeeded" in up.jobworker("job", job_id).stdout
+    assert "succeeded" in up.run("job", job_id).stdout
 
 
 def test_a_job_that_fails_is_exit_code_1_and_its_reason(up: UpProcess) -> None:
-    done = up.jobworker("submit", "give_up", "--wait")
+    done = up.run("submit", "give_up", "--wait")
     assert (done.returncode, done.stdout) == (1, "")
     assert "there is no such invoice" in done.stderr
 
 
 def test_pause_and_resume(up: UpProcess) -> None:
     try:
-        paused = up.jobworker("pause", "--reason", "a look inside")
+        paused = up.run("pause", "--reason", "a look inside")
         job_id = up.submit("echo")
         assert up.job(job_id)["status"] == "pending"
         assert "a look inside" in up.get("/readyz").json["warnings"][0]
     finally:
-        resumed = up.jobworker("resume")
+        resumed = up.run("resume")
     assert (paused.returncode, paused.stdout) == (0, "Job processing paused\n")
     assert (resumed.returncode, resumed.stdout) == (0, "Job processing resumed\n")
     assert up.wait_for_end(job_id)["status"] == "succeeded"
@@ -59,13 +58,13 @@ def test_pause_and_resume(up: UpProcess) -> None:
         (("submit", "echo", "--priority", "11"), 1, "10"),
         (("job", "01a20c1d-68be-72fb-82e7-a2555118f737"), 1, "no job has the id"),
         (("pause", "--queue", "a b"), 1, "queue"),
-        (("pause", "--url", f"http://127.0.0.1:{free_port()}"), 3, "is not reachable"),
+        (("pause", "--url", "http://127.0.0.1:1"), 3, "is not reachable"),
     ],
 )
 def test_what_goes_wrong_is_a_sentence_and_an_exit_code(
     up: UpProcess, arguments: tuple[str, ...], exit_code: int, words: str
 ) -> None:
-    done = up.jobworker(*arguments)
+    done = up.run(*arguments)
     assert (done.returncode, done.stdout) == (exit_code, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -77,7 +77,7 @@ def test_a_run_at_in_the_past_is_now(up: UpProcess) -> None:
 
 def test_a_job_that_could_not_start_in_time_expires_even_while_paused(up: UpProcess) -> None:
     with up.paused():
-        job_id = up.submit("echo", expires_at=_from_now(0.3))
+        job_id = up.submit("echo", expires_at=_from_now(1))
         assert up.job(job_id)["status"] == "pending"
         wait_until(lambda: up.job(job_id)["status"] == "expired")
     job = up.wait_for_end(job_id)

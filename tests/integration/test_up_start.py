@@ -103,6 +103,11 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert line == f"jobworker: cannot listen on 127.0.0.1:{port}: the port is in use; stop its owner or use --listen"
 
 
+def test_a_port_that_nobody_could_be_told_is_refused(tmp_path: Path) -> None:
+    with Up(tmp_path, "--listen", "127.0.0.1:0") as up:
+        assert one_line(up) == "jobworker: --listen needs a port that clients can be told, not 0"
+
+
 def test_listening_for_everybody_needs_to_be_said(tmp_path: Path) -> None:
     with Up(tmp_path, "--listen", f"0.0.0.0:{free_port()}") as up:
         assert "--no-auth" in one_line(up)

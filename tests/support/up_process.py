@@ -1,6 +1,7 @@
 """`jobworker up` as its users meet it: over HTTP, by signals, and by what it leaves on the machine."""
 
 import http.client
+import re
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -29,9 +30,12 @@ class UpProcess(Up):
         super().__init__(directory, "--state-dir", str(directory / "state"), *_OPTIONS, *arguments)
 
     def ready(self) -> Self:
-        """Wait until jobs are taken and a supervisor is there to run them."""
-        wait_until(lambda: self.process.poll() is not None or self.takes_and_runs_jobs(), 20)
-        assert self.process.poll() is None, self.err
+        """Wait until it says that it is up, and jobs are taken and run.
+
+        Its word is needed: what dies before is a start that failed, what dies later is started again.
+        """
+        super().ready()
+        wait_until(self.takes_and_runs_jobs)
         return self
 
     def takes_and_runs_jobs(self) -> bool:
@@ -95,22 +99,22 @@ class UpProcess(Up):
 
     @property
     def supervisor(self) -> psutil.Process:
-        return self._part("supervisor")
+        return self._part(r"jobworker(\.cli)? supervisor")
 
     @property
     def api(self) -> psutil.Process:
-        return self._part("jobworker.cli api")
+        return self._part(r"jobworker\.cli api")
 
     @property
     def server(self) -> psutil.Process:
-        return self._part("-server")
+        return self._part("-server ")
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         self.signal(signal.SIGINT)
 
-    def _part(self, words: str) -> psutil.Process:
-        [only] = [part for part in self.heart.children() if words in " ".join(part.cmdline())]
+    def _part(self, pattern: str) -> psutil.Process:
+        [only] = [part for part in self.heart.children() if re.search(pattern, " ".join(part.cmdline()))]
         return only
 
 
