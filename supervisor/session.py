@@ -22,7 +22,8 @@ from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.session")
 
-
+#: The part of a lease after which it is renewed at the latest; a beat as long as a short lease would lose it.
+LONGEST_BEAT_PART: Final = 1 / 5
 #: How often the catalogue is published anew.
 PUBLISH_SECONDS: Final = 3600.0
 #: How long a cancelled task may take before it is cancelled again.
@@ -46,7 +47,7 @@ class Session:
         self._beating = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        self._lease = Lease(self._beating, mine.beat, pool.set_fence)
+        self._lease = Lease(self._beating, min(mine.beat, mine.lease * LONGEST_BEAT_PART), pool.set_fence)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
             self._hints,
@@ -77,9 +78,11 @@ class Session:
                 others = [
                     tasks.create_task(run()) for run in (self._lease.run, self._listener.run, self._publish_again)
                 ]
-                await self._exchange.run()
-                # Before we leave: a beat that came after it would find that we are reaped.
-                await _end(others)
+                try:
+                    await self._exchange.run()
+                finally:
+                    # Before we leave: a beat that came after it would find that we are reaped.
+                    await _end(others)
                 await self._leave()
         finally:
             for connected in (self._incarnation, self._beating, self._hints):

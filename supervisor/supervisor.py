@@ -154,6 +154,7 @@ class Supervisor:
         """Register, however long Redis is away; None if told to stop meanwhile."""
         wait_seconds = FIRST_RETRY_SECONDS
         waited_for_lease = False
+        told = ""
         while True:
             try:
                 return await self._register_once()
@@ -167,7 +168,9 @@ class Supervisor:
             except StoreMisconfigured:
                 raise
             except StoreError as error:
-                log.warning("cannot register; trying again", error=str(error), seconds=wait_seconds)
+                if str(error) != told:
+                    log.warning("cannot register; trying again until it works", error=str(error))
+                told = str(error)
             if not await self._unless_stopped(asyncio.sleep(wait_seconds)):
                 return None
             wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
