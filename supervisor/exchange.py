@@ -181,7 +181,6 @@ class Exchange:
                 continue
             self._must_reconcile = False
             self._forget(foreign)
-            self._poked.set()
             log.info("redis and we agree on what runs here", running=len(self._held()), dropped=len(foreign))
             return
 

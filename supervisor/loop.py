@@ -1,4 +1,4 @@
-"""The supervisor's event loop: asyncio's, but without a thread that outlives its use.
+"""The supervisor's event loop: asyncio's, cured of a thread that outlives its use and of an error at a lost connection.
 
 asyncio resolves host names in an executor whose thread then stays; a fork beside threads is unsafe and warns from
 Python 3.12. Here a look-up is one thread, joined; forks wait for it.
@@ -7,7 +7,7 @@ Python 3.12. Here a look-up is one thread, joined; forks wait for it.
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -49,6 +49,14 @@ class SupervisorLoop(asyncio.SelectorEventLoop):
             else:
                 answer.add_done_callback(lambda _: self._join(thread))
 
+    async def create_connection(self, *where: Any, **options: Any) -> Any:
+        """Connect; the transport bears a connection that gets lost."""
+        return _robust(await super().create_connection(*where, **options))
+
+    async def create_unix_connection(self, *where: Any, **options: Any) -> Any:
+        """Connect; the transport bears a connection that gets lost."""
+        return _robust(await super().create_unix_connection(*where, **options))
+
     def _join(self, thread: threading.Thread) -> None:
         thread.join()
         self._resolving -= 1
@@ -64,3 +72,15 @@ def _answer(future: "asyncio.Future[Any]", found: Any) -> None:
         future.exception()  # seen: whoever waited may have given up
     else:
         future.set_result(found)
+
+
+def _robust(connection: tuple[asyncio.Transport, asyncio.BaseProtocol]) -> Any:
+    # From Python 3.12 on `writelines` fails with an AttributeError on a connection that was reset meanwhile, where
+    # `write` leaves it to the reader to say so (python/cpython#136234, cured in 3.13.6).
+    transport, _ = connection
+
+    def writelines(list_of_data: Iterable[Any]) -> None:
+        transport.write(b"".join(list_of_data))
+
+    transport.writelines = writelines  # type: ignore[method-assign] # of this one transport
+    return connection

@@ -90,7 +90,9 @@ class End:
         try:
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 file.write(frame)
-            socket.send_fds(self.socket, [_MEMFD], [descriptor], flags)
+            # Not socket.send_fds: it ignores its flags.
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(descriptor))
+            self.socket.sendmsg([_MEMFD], [rights], flags)
         finally:
             os.close(descriptor)
 

@@ -166,6 +166,7 @@ class Pool:
             return
         if worker.stage is Stage.STARTING:
             worker.stage = Stage.SPARE
+            log.debug("worker is ready", worker=worker.pid)
         self._fill()
 
     def _hear_failure(self, worker: WorkerProcess, failure: LoadFailure) -> None:

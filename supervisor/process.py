@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -121,6 +122,8 @@ class Forker:
         status = WORKER_BROKEN
         try:
             _detach(supervisor, {mailbox.fileno(), *self._keep}, self._open_files)
+            # What a job forks may outlive us all, and must not keep our successor from the lock.
+            os.register_at_fork(after_in_child=partial(_close_all, self._keep))
             status = self._body(mailbox, board)
         except BaseException:
             traceback.print_exc()
@@ -158,17 +161,18 @@ def do_nothing(_number: int, _frame: object) -> None:
 
 
 def _close_descriptors(keep: set[int]) -> None:
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor > 2 and descriptor not in keep:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # the listing's own
+    _close_all({int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2} - keep)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0, inheritable=True)
     if null:
         os.close(null)
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        # One of them was the listing's own, and a handler may have closed any.
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def become_subreaper() -> None:

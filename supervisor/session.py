@@ -22,8 +22,6 @@ from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.session")
 
-#: The part of a lease after which it is renewed at the latest; a beat as long as a short lease would lose it.
-LONGEST_BEAT_PART: Final = 1 / 5
 #: How often the catalogue is published anew.
 PUBLISH_SECONDS: Final = 3600.0
 #: How long a cancelled task may take before it is cancelled again.
@@ -47,7 +45,7 @@ class Session:
         self._beating = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        self._lease = Lease(self._beating, min(mine.beat, mine.lease * LONGEST_BEAT_PART), pool.set_fence)
+        self._lease = Lease(self._beating, mine.beat, pool.set_fence)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
             self._hints,

@@ -1,11 +1,13 @@
 """The worker's side: a forked child that runs one job at a time until its supervisor ends it."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -62,6 +64,7 @@ class Worker:
     def run(self) -> int:
         """Run jobs until the mailbox ends; return the exit code."""
         while True:
+            _reap_left_behind()
             reset_peak()
             frame = self._mailbox.receive()
             if frame is None:
@@ -105,6 +108,15 @@ class Surroundings:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
+
+
+def _reap_left_behind() -> None:
+    """Reap what jobs have forked and not waited for, or orphaned to us: nobody else will."""
+    # Its own children multiprocessing must reap itself, or it takes them for alive; this does it.
+    multiprocessing.active_children()
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _prepare(name: str) -> None:
