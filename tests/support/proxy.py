@@ -19,7 +19,8 @@ class Proxy:
         self._target_port = target_port
         #: The connections, each with the event of its end.
         self._pairs: dict[Pair, asyncio.Event] = {}
-        self._losing = False
+        #: How many replies are passed on before one is lost; None: all are.
+        self._replies_until_loss: int | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -39,9 +40,12 @@ class Proxy:
         """Be a good network again; what a black hole has held back arrives now."""
         self._do(self._pass_on())
 
-    def lose_next_reply(self) -> None:
-        """Pass the next request on, swallow what the server answers, reset the connection; then pass on."""
-        self._losing = True
+    def lose_next_reply(self, *, after: int = 0) -> None:
+        """Pass the next request on, swallow what the server answers, reset the connection; then pass on.
+
+        `after`: how many replies arrive before.
+        """
+        self._replies_until_loss = after
 
     def black_hole(self) -> None:
         """Accept connections and bytes, deliver none until `pass_on`."""
@@ -57,6 +61,7 @@ class Proxy:
 
     def close(self) -> None:
         self._do(self._close_server())
+        self._do(self._end_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -80,10 +85,32 @@ class Proxy:
 
     async def _close_server(self) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            # Who was accepted in this turn of the loop cannot attach to a closed server, and would stay open.
+            await asyncio.sleep(0)
             self._server.close()
             self._server = None
         self._passing.set()
         await self._abort_all()
+
+    def _must_lose(self) -> bool:
+        if self._replies_until_loss is None:
+            return False
+        if self._replies_until_loss > 0:
+            self._replies_until_loss -= 1
+            return False
+        self._replies_until_loss = None
+        self.replies_lost += 1
+        return True
+
+    async def _end_all(self) -> None:
+        """Let those that have come get connected, and abort them then: who is cancelled before leaves a socket open."""
+        while joining := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._abort_all()
+            await asyncio.wait(joining, timeout=0.005)
+        # A closed socket is given back one turn of the loop later.
+        await asyncio.sleep(0)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -108,9 +135,7 @@ class Proxy:
         try:
             while data := await reader.read(65_536):
                 await self._passing.wait()
-                if replies and self._losing:
-                    self._losing = False
-                    self.replies_lost += 1
+                if replies and self._must_lose():
                     break
                 writer.write(data)
                 await writer.drain()
@@ -127,7 +152,8 @@ class Proxy:
 def _abort(pair: Pair) -> None:
     for writer in pair:
         connection: socket.socket | None = writer.get_extra_info("socket")
-        if connection is not None and not writer.transport.is_closing():
+        if connection is not None and connection.fileno() != -1:
             # Linger 0 makes the close a reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+        # Also of one that is closing: it may wait for ever for its last bytes to leave.
+        writer.transport.abort()

@@ -1,18 +1,24 @@
 """A real supervisor on a real server, and the store beside it."""
 
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
+import redis
 
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.retention import Retention
-from tests.support.command import Command
+from tests.support.command import Command, clean_environment
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
+HARM = Path(__file__).with_name("harm_handlers.py")
 HANDLERS = """
 import os, signal, sys, threading, time
 from msgspec import Struct
@@ -119,18 +125,23 @@ class Workplace:
         self.folder = folder
         (folder / "work.py").write_text(HANDLERS)
         self.store = JobStore.connect(server.url, timeout_seconds=2, prefix="jobworker", retention=Retention())
+        self.client = redis.Redis(port=server.port)
         self.commands: list[Command] = []
 
-    def start(self, *options: str, name: str = "one", workers: int = 2) -> Command:
-        """Start a supervisor; `wait_for("ready")` waits until it is registered."""
+    def start(
+        self, *options: str, name: str = "one", workers: int = 2, prefix: Sequence[str] = (), **environ: str
+    ) -> Command:
+        """Start a supervisor; `wait_for("ready")` waits until it is registered. An option that is repeated wins."""
         folder = self.folder / f"{name}-{len(self.commands)}"
         folder.mkdir()
-        command = Command.jobworker(
+        handlers = (str(self.folder / "work.py"), str(HARM), "jobworker.handlers.builtin.trial")
+        arguments = (
             *("supervisor", "--redis", self.server.url, "--name", name, "--workers", str(workers)),
-            *("--handlers", str(self.folder / "work.py"), "--handlers", "jobworker.handlers.builtin.trial"),
+            *(f"--handlers={module}" for module in handlers),
             *("--state-dir", str(self.folder / "state"), *options),
-            directory=folder,
         )
+        program = [*prefix, sys.executable, "-P", "-m", "jobworker.cli"]
+        command = Command([*program, *arguments], folder, clean_environment(**environ))
         self.commands.append(command)
         return command
 
@@ -156,3 +167,13 @@ class Workplace:
         for command in self.commands:
             command.__exit__()
         self.store.close()
+        self.client.close()
+
+
+def has_zombies(supervisor: psutil.Process) -> bool:
+    """Whether a child of the supervisor is dead and not reaped."""
+    for child in supervisor.children():
+        with suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                return True
+    return False

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.gate import Gate
 from tests.support.redis_server import RedisServer
 from tests.support.supervisor_process import Workplace
 
@@ -21,3 +22,10 @@ def own_place(own_server: RedisServer, tmp_path: Path) -> Iterator[Workplace]:
     workplace = Workplace(own_server, tmp_path)
     yield workplace
     workplace.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path)
+    yield gate
+    gate.close()

@@ -1,0 +1,325 @@
+"""The desk: which worker runs which job, until when, and how it ended."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from jobworker.store.claims import Attempted, Claim, Settle
+from jobworker.store.settings import JobSettings
+from jobworker.store.states import Outcome
+from jobworker.supervisor.desk import LATE_START_SECONDS, Desk
+from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.tree import Killer
+from tests.support.claims import a_claim
+from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
+from tests.unit.supervisor.conftest import Running
+
+
+class Quiet(Killer):
+    """Kills nobody by itself and finds no orphans; says whom it was told to kill, and waits where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[int] = []
+        self.burial = asyncio.Event()
+        self.burial.set()
+
+    def kill(self, root: int) -> None:
+        self.told.append(root)
+
+    async def end_orphans(self, ours: Any) -> None:
+        await self.burial.wait()
+
+
+class Scene:
+    """A desk over two idle workers; `settled` is what Redis would be told."""
+
+    def __init__(self, running: Running, stand_ins: StandIns) -> None:
+        self.runner, self.loop = running
+        self.killer = Quiet()
+        self.pool = Pool(2, 0, stand_ins.fork, self.killer, self.loop)
+        self.desk = Desk(self.pool, self.killer, self.loop, JobSettings(timeout=300), self._spawn)
+        self.settled: list[Settle] = []
+        self.pokes = 0
+        self.desk.settle = self.settled.append
+        self.desk.poke = self._poke
+        self.pool.start()
+        say(stand_ins.made[0], HELLO)
+        self.turn()
+        say(stand_ins.made[1], HELLO)
+        self.turn()
+        self.first, self.second = stand_ins.made
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.burying = self.loop.create_task(coroutine)
+
+    def _poke(self) -> None:
+        self.pokes += 1
+
+    def turn(self) -> None:
+        self.runner.run(_turns())
+
+    def hand(self, worker: WorkerProcess, token: int = 100, **fields: Any) -> Claim:
+        claim = a_claim(worker=worker.pid, token=token, **fields)
+        self.desk.hand_out(claim)
+        return claim
+
+    @property
+    def outcomes(self) -> list[tuple[int, Outcome]]:
+        return [(settle.token, settle.outcome) for settle in self.settled]
+
+
+async def _turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def scene(running: Running, stand_ins: StandIns) -> Iterator[Scene]:
+    scene = Scene(running, stand_ins)
+    yield scene
+    scene.killer.burial.set()
+    scene.turn()
+
+
+def test_a_claim_goes_to_the_worker_it_was_claimed_for(scene: Scene) -> None:
+    scene.hand(scene.second, payload=b"[1]", timeout_ms=2500, max_attempts=9)
+    assignment = take(scene.second)
+    assert (assignment.id, assignment.token, assignment.payload) == ("job-1", 100, b"[1]")
+    assert (assignment.timeout_seconds, assignment.max_attempts) == (2.5, 9)
+    assert scene.second.stage is Stage.BUSY
+    assert scene.desk.held() == [Attempted("job-1", 100)]
+
+
+def test_a_report_settles_and_frees_the_worker(scene: Scene) -> None:
+    scene.hand(scene.first)
+    report(scene.first, 100, result=b"1")
+    scene.turn()
+    assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
+    assert scene.desk.empty
+    assert scene.first.stage is Stage.IDLE
+
+
+@pytest.mark.parametrize("trouble", ["unknown", "busy", "dead"])
+def test_a_claim_whose_worker_is_gone_goes_back_free(scene: Scene, trouble: str) -> None:
+    if trouble == "unknown":
+        scene.desk.hand_out(a_claim(worker=1))
+    elif trouble == "busy":
+        scene.first.stage = Stage.BUSY
+        scene.hand(scene.first)
+    else:
+        # Dead and not reaped yet; here the other end tells it.
+        scene.first._theirs.close()
+        scene.hand(scene.first)
+    assert scene.outcomes == [(100, Outcome.RECALLED)]
+    assert scene.desk.empty
+
+
+def test_a_report_on_another_attempt_settles_nothing(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    report(scene.first, 99)
+    scene.turn()
+    assert scene.settled == []
+    assert scene.desk.held() == [Attempted("job-1", 100)]
+
+
+def test_a_dead_worker_is_judged_when_nothing_of_its_job_lives(scene: Scene) -> None:
+    scene.hand(scene.first)
+    take(scene.first)
+    scene.killer.burial.clear()
+    shoot(scene.first, signal.SIGSEGV)
+    scene.turn()
+    assert scene.settled == []
+    assert not scene.desk.empty
+    assert scene.desk.held() == [Attempted("job-1", 100)]
+    scene.killer.burial.set()
+    scene.turn()
+    (settle,) = scene.settled
+    assert (settle.outcome, settle.error and settle.error.message) == (Outcome.CRASHED, "SIGSEGV before it reported")
+    assert scene.desk.empty
+
+
+def test_an_assignment_the_dead_had_not_read_goes_back_free(scene: Scene) -> None:
+    scene.hand(scene.first)
+    shoot(scene.first)
+    scene.turn()
+    assert scene.outcomes == [(100, Outcome.RECALLED)]
+
+
+def test_the_death_of_an_idle_worker_settles_nothing(scene: Scene) -> None:
+    shoot(scene.first)
+    scene.turn()
+    assert scene.settled == []
+    assert scene.desk.empty
+
+
+def test_a_cancel_kills_that_attempt_and_no_other_of_the_same_job(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    take(scene.first)
+    scene.desk.cancel([Attempted("job-1", 99), Attempted("job-2", 100)])
+    assert scene.killer.told == []
+    scene.desk.cancel([Attempted("job-1", 100)])
+    assert scene.killer.told == [scene.first.pid]
+    shoot(scene.first)
+    scene.turn()
+    assert scene.outcomes == [(100, Outcome.CANCELLED)]
+
+
+def test_a_report_that_came_before_the_kill_wins(scene: Scene) -> None:
+    scene.hand(scene.first)
+    take(scene.first)
+    scene.desk.cancel([Attempted("job-1", 100)])
+    report(scene.first, 100, result=b"1")
+    shoot(scene.first)
+    scene.turn()
+    assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
+
+
+def test_what_is_no_longer_ours_is_killed_and_settled_by_nobody(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    scene.hand(scene.second, 200, id="job-2")
+    take(scene.first)
+    scene.desk.drop([Attempted("job-1", 100)])
+    assert scene.killer.told == [scene.first.pid]
+    shoot(scene.first)
+    report(scene.second, 200)
+    scene.turn()
+    assert scene.outcomes == [(200, Outcome.SUCCEEDED)]
+    assert scene.desk.empty
+
+
+def test_a_report_on_what_was_dropped_settles_nothing(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    scene.desk.drop(scene.desk.held())
+    report(scene.first, 100)
+    scene.turn()
+    assert scene.settled == []
+    assert scene.desk.empty
+
+
+def test_dropping_what_is_being_buried_settles_nothing(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    take(scene.first)
+    scene.killer.burial.clear()
+    shoot(scene.first)
+    scene.turn()
+    scene.desk.drop(scene.desk.held())
+    assert scene.killer.told == []
+    scene.killer.burial.set()
+    scene.turn()
+    assert scene.settled == []
+    assert scene.desk.empty
+
+
+def test_whoever_waits_for_the_desk_to_be_empty_is_told(scene: Scene) -> None:
+    scene.hand(scene.first)
+    waiting = scene.loop.create_task(scene.desk.wait_until_empty())
+    scene.turn()
+    assert not waiting.done()
+    report(scene.first)
+    scene.turn()
+    assert waiting.done()
+
+
+class Clock:
+    """The loop's clock, moved by the test."""
+
+    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.monotonic()
+        monkeypatch.setattr(scene.loop, "time", lambda: self.now)
+
+
+@pytest.fixture
+def clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(scene, monkeypatch)
+
+
+def due(scene: Scene, worker: WorkerProcess) -> float | None:
+    return scene.desk._deadlines._due.get(worker.pid)
+
+
+def test_an_attempt_is_killed_at_its_deadline(scene: Scene, clock: Clock) -> None:
+    scene.hand(scene.first, timeout_ms=2000)
+    take(scene.first)
+    scene.first.board.started_ns = round(clock.now * 1e9)
+    started = clock.now
+    assert due(scene, scene.first) == started + 2
+    clock.now = started + 2.001
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == [scene.first.pid]
+    shoot(scene.first)
+    scene.turn()
+    (settle,) = scene.settled
+    assert settle.outcome is Outcome.TIMED_OUT
+    assert settle.error is not None
+    assert settle.error.message == "killed at its deadline of 2 s"
+    assert settle.detail is not None
+    assert settle.detail.signal == "SIGKILL"
+
+
+def test_a_worker_that_began_late_gets_its_whole_time(scene: Scene, clock: Clock) -> None:
+    scene.hand(scene.first, timeout_ms=2000)
+    handed = clock.now
+    scene.first.board.started_ns = round((handed + 0.5) * 1e9)
+    clock.now = handed + 2.1
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == []
+    assert due(scene, scene.first) == pytest.approx(handed + 2.5)
+    clock.now = handed + 2.51
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == [scene.first.pid]
+
+
+def test_a_worker_that_has_not_begun_gets_more_time_but_its_word_is_not_trusted_for_ever(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.hand(scene.first, timeout_ms=500)
+    handed = clock.now
+    clock.now = handed + 0.6
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == []
+    scene.first.board.started_ns = round((handed + 900) * 1e9)
+    clock.now = handed + LATE_START_SECONDS + 0.501
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == [scene.first.pid]
+
+
+def test_the_start_of_the_attempt_before_is_not_taken_for_this_one_s(scene: Scene, clock: Clock) -> None:
+    scene.first.board.started_ns = round((clock.now - 10) * 1e9)
+    scene.hand(scene.first, timeout_ms=1000)
+    handed = clock.now
+    clock.now = handed + 1.5
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == []
+
+
+def test_a_report_that_is_already_there_at_the_deadline_wins(scene: Scene, clock: Clock) -> None:
+    scene.hand(scene.first, timeout_ms=1000)
+    scene.first.board.started_ns = round(clock.now * 1e9)
+    report(scene.first, 100)
+    clock.now += 1.5
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == []
+    assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
+
+
+def test_a_job_without_a_deadline_has_none(scene: Scene) -> None:
+    scene.hand(scene.first, timeout_ms=0)
+    assert take(scene.first).timeout_seconds is None
+    assert due(scene, scene.first) is None
+
+
+def test_a_deadline_ends_with_its_attempt(scene: Scene) -> None:
+    scene.hand(scene.first, timeout_ms=1000)
+    report(scene.first, 100)
+    scene.turn()
+    assert due(scene, scene.first) is None
+    scene.hand(scene.second, 200, timeout_ms=1000)
+    shoot(scene.second)
+    scene.turn()
+    assert due(scene, scene.second) is None

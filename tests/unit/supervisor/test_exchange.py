@@ -1,0 +1,367 @@
+"""The exchange: one call at a time, nothing claimed that may not be, nothing forgotten that ended."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobworker.store.claims import Attempted, Claim, ExchangeAnswer, Settle, Wanted
+from jobworker.store.errors import Reaped, StoreUnavailable
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
+from jobworker.store.states import Outcome
+from jobworker.supervisor.exchange import Exchange
+from jobworker.supervisor.turns import Turns
+from tests.support.claims import a_claim
+from tests.unit.supervisor.conftest import Running
+
+Answer = ExchangeAnswer | Exception
+
+
+class Redis:
+    """What Redis is told and what it answers; `claimable` are the next claims."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.settled: list[Settle] = []
+        self.wanted: list[int] = []
+        self.batches: list[int] = []
+        self.claimable: list[Claim] = []
+        self.failures: list[Exception] = []
+        self.foreign: list[Attempted] = []
+        self.held: list[Attempted] = []
+        self.next_due_ms: int | None = None
+        self.word = "succeeded"
+        #: Closed: calls wait for their answer.
+        self.answering = asyncio.Event()
+        self.answering.set()
+
+    async def exchange(
+        self, call: int, settles: Sequence[Settle], wanted: Sequence[Wanted], queues: Sequence[str]
+    ) -> ExchangeAnswer:
+        self.calls.append(("exchange", call))
+        await self.answering.wait()
+        self._fail()
+        self.settled += settles
+        self.batches.append(len(settles))
+        self.wanted.append(len(wanted))
+        claims, self.claimable = self.claimable[: len(wanted)], self.claimable[len(wanted) :]
+        return ExchangeAnswer(self.next_due_ms, [self.word] * len(settles), claims)
+
+    async def reconcile(self, call: int, held: Sequence[Attempted]) -> list[Attempted]:
+        self.calls.append(("reconcile", call))
+        self._fail()
+        self.held = list(held)
+        return self.foreign
+
+    async def beat(self) -> None:
+        self.calls.append(("beat", 0))
+        self._fail()
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.calls]
+
+
+class Desk:
+    """Takes what is handed out."""
+
+    def __init__(self) -> None:
+        self.handed: list[Claim] = []
+        self.running: list[Attempted] = []
+        self.dropped: list[Attempted] = []
+
+    @property
+    def empty(self) -> bool:
+        return not self.running
+
+    def held(self) -> list[Attempted]:
+        return self.running
+
+    def hand_out(self, claim: Claim) -> None:
+        self.handed.append(claim)
+
+    def drop(self, foreign: Sequence[Attempted]) -> None:
+        self.dropped += foreign
+
+
+class Scene:
+    """An exchange with everything around it played by the test."""
+
+    def __init__(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runner, self.loop = running
+        self.until = running.until
+        monkeypatch.setattr("jobworker.supervisor.exchange.FIRST_RETRY_SECONDS", 0.001)
+        self.redis, self.desk = Redis(), Desk()
+        self.idle: list[int] = []
+        self.lease = SimpleNamespace(fenced=False, beat=self.redis.beat)
+        pool = SimpleNamespace(idle_workers=lambda: (SimpleNamespace(pid=pid) for pid in self.idle))
+        make: Any = Exchange
+        self.exchange: Exchange = make(self.redis, pool, self.desk, self.lease, Turns([]), 60.0)
+        self.stayed_idle = 0
+        self.exchange.stayed_idle = self._stay_idle
+        self.running: asyncio.Task[None] | None = None
+
+    def _stay_idle(self) -> None:
+        self.stayed_idle += 1
+
+    def start(self) -> None:
+        self.running = self.loop.create_task(self.exchange.run())
+        self.turn()
+
+    def turn(self, seconds: float = 0.0) -> None:
+        self.do(self._turns(seconds))
+
+    def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.runner.run(coroutine)
+
+    async def _turns(self, seconds: float) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await asyncio.sleep(seconds)
+
+    def settle(self, *numbers: int, **fields: Any) -> None:
+        for number in numbers:
+            plain: dict[str, Any] = {"outcome": Outcome.SUCCEEDED, "max_attempts": 3, "max_crashes": 3}
+            self.exchange.settle(Settle(f"job-{number}", number, **{**plain, **fields}))
+
+    @property
+    def ended(self) -> bool:
+        assert self.running is not None
+        return self.running.done()
+
+
+@pytest.fixture
+def scene(running: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    scene = Scene(running, monkeypatch)
+    yield scene
+    if scene.running is not None:
+        scene.running.cancel()
+
+
+def test_it_agrees_with_redis_before_its_first_claim(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.start()
+    assert scene.redis.calls == [("beat", 0), ("reconcile", 1), ("exchange", 2)]
+
+
+def test_it_claims_for_every_idle_worker_and_hands_out(scene: Scene) -> None:
+    scene.idle = [7, 8, 9]
+    scene.redis.claimable = [a_claim(token=1), a_claim(token=2)]
+    scene.start()
+    assert scene.redis.wanted == [3]
+    assert [claim.token for claim in scene.desk.handed] == [1, 2]
+    assert scene.stayed_idle == 1
+    assert scene.exchange.wants_more()
+
+
+def test_when_all_got_a_job_hints_are_of_no_use(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.claimable = [a_claim(token=1)]
+    scene.start()
+    assert not scene.exchange.wants_more()
+    assert scene.stayed_idle == 0
+
+
+def test_with_nothing_to_settle_and_nobody_idle_nobody_is_asked(scene: Scene) -> None:
+    scene.start()
+    scene.exchange.poke()
+    scene.turn()
+    assert scene.redis.kinds == ["beat", "reconcile"]
+
+
+def test_what_ends_while_a_call_is_open_goes_with_the_next_in_one_batch(scene: Scene) -> None:
+    scene.start()
+    scene.redis.answering.clear()
+    scene.settle(1)
+    scene.turn()
+    scene.settle(2, 3, 4)
+    scene.turn()
+    assert scene.redis.kinds.count("exchange") == 1
+    scene.redis.answering.set()
+    scene.turn()
+    assert scene.redis.batches == [1, 3]
+    assert [settle.token for settle in scene.redis.settled] == [1, 2, 3, 4]
+    assert scene.exchange.unsettled == 0
+
+
+def test_a_call_settles_and_claims_no_more_than_the_limits(scene: Scene) -> None:
+    scene.idle = list(range(MAX_BATCH_JOBS + 5))
+    scene.start()
+    scene.settle(*range(MAX_BATCH_JOBS + 1))
+    scene.turn()
+    assert scene.redis.batches == [0, MAX_BATCH_JOBS, 1]
+    assert max(scene.redis.wanted) == MAX_BATCH_JOBS
+
+
+def test_large_results_are_spread_over_calls_and_one_too_large_goes_alone(scene: Scene) -> None:
+    scene.start()
+    scene.redis.answering.clear()
+    scene.settle(0)
+    scene.turn()
+    scene.settle(1, 2, result=b"x" * (MAX_BATCH_BYTES * 2 // 3))
+    scene.settle(3, result=b"x" * (MAX_BATCH_BYTES + 1))
+    scene.settle(4)
+    scene.redis.answering.set()
+    scene.turn()
+    assert scene.redis.batches == [1, 1, 1, 1, 1]
+
+
+def test_after_an_error_it_reconciles_and_lists_all_that_runs_and_all_that_ended(scene: Scene) -> None:
+    scene.start()
+    scene.redis.failures = [StoreUnavailable()]
+    scene.desk.running = [Attempted("job-9", 9)]
+    scene.settle(1)
+    scene.until(lambda: scene.exchange.unsettled == 0)
+    assert scene.redis.calls[2:] == [("exchange", 2), ("beat", 0), ("reconcile", 3), ("exchange", 4)]
+    assert scene.redis.held == [Attempted("job-9", 9), Attempted("job-1", 1)]
+    assert [settle.token for settle in scene.redis.settled] == [1]
+
+
+def test_a_failing_reconcile_is_sent_again_under_the_next_number(scene: Scene) -> None:
+    scene.redis.failures = [StoreUnavailable()] * 3
+    scene.idle = [7]
+    scene.start()
+    scene.until(lambda: scene.redis.wanted)
+    calls = scene.redis.calls
+    assert [number for kind, number in calls if kind == "reconcile"][-1] == calls[-1][1] - 1
+    assert len({number for kind, number in calls if kind != "beat"}) == sum(kind != "beat" for kind, _ in calls)
+
+
+def test_what_is_not_ours_any_more_is_dropped_and_its_result_with_it(scene: Scene) -> None:
+    scene.start()
+    scene.redis.failures = [StoreUnavailable()]
+    scene.redis.foreign = [Attempted("job-1", 1), Attempted("job-9", 9)]
+    scene.settle(1, 2)
+    scene.until(lambda: scene.redis.settled)
+    assert [settle.token for settle in scene.redis.settled] == [2]
+    assert scene.desk.dropped == scene.redis.foreign
+
+
+def test_a_stale_word_ends_the_matter(scene: Scene) -> None:
+    scene.start()
+    scene.redis.word = "stale"
+    scene.settle(1)
+    scene.turn()
+    assert scene.exchange.unsettled == 0
+    assert scene.redis.kinds.count("exchange") == 1
+
+
+def test_who_was_reaped_hears_it(scene: Scene) -> None:
+    scene.start()
+    scene.redis.failures = [Reaped()]
+    scene.settle(1)
+    scene.turn()
+    assert scene.running is not None
+    assert isinstance(scene.running.exception(), Reaped)
+
+
+def test_a_draining_one_claims_no_more_and_ends_when_all_is_settled(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.start()
+    scene.desk.running = [Attempted("job-1", 1)]
+    scene.exchange.drain()
+    scene.turn()
+    assert not scene.ended
+    scene.desk.running = []
+    scene.settle(1)
+    scene.turn()
+    assert scene.ended
+    assert scene.redis.wanted[1:] == [0]
+    assert scene.exchange.unsettled == 0
+
+
+def test_jobs_that_come_while_it_begins_to_drain_go_back_free(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.claimable = [a_claim(token=5)]
+    scene.redis.answering.clear()
+    scene.start()
+    scene.exchange.drain()
+    scene.redis.answering.set()
+    scene.turn()
+    assert scene.desk.handed == []
+    assert [(settle.token, settle.outcome) for settle in scene.redis.settled] == [(5, Outcome.SHUTDOWN)]
+    assert scene.ended
+
+
+def test_a_fenced_one_claims_nothing_but_settles(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.lease.fenced = True
+    scene.start()
+    scene.settle(1)
+    scene.turn()
+    assert scene.redis.wanted == [0]
+    assert not scene.exchange.wants_more()
+
+
+def test_with_nothing_left_to_tell_a_drain_does_not_wait_for_redis(scene: Scene) -> None:
+    scene.redis.failures = [StoreUnavailable()] * 1000
+    scene.start()
+    scene.exchange.drain()
+    scene.until(lambda: scene.ended)
+
+
+def test_giving_up_ends_with_what_is_undelivered(scene: Scene) -> None:
+    scene.redis.failures = [StoreUnavailable()] * 1000
+    scene.start()
+    scene.settle(1)
+    scene.exchange.drain()
+    scene.turn(0.01)
+    assert not scene.ended
+    scene.exchange.give_up()
+    scene.until(lambda: scene.ended)
+    assert scene.exchange.unsettled == 1
+
+
+def test_it_sleeps_until_the_next_job_is_due(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.next_due_ms = 20
+    before = scene.loop.time()
+    scene.start()
+    scene.redis.next_due_ms = None
+    scene.until(lambda: len(scene.redis.wanted) == 2)
+    assert scene.loop.time() - before >= 0.02
+
+
+def test_while_all_are_busy_a_job_that_is_due_keeps_nobody_awake(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.claimable = [a_claim(token=1)]
+    scene.redis.next_due_ms = 0
+    scene.start()
+    scene.idle = []
+    looked = 0
+    wanted = scene.exchange._wanted
+
+    def count() -> list[Wanted]:
+        nonlocal looked
+        looked += 1
+        return wanted()
+
+    scene.exchange._wanted = count  # type: ignore[method-assign]
+    scene.turn(0.05)
+    assert looked <= 2
+
+
+def test_a_count_that_differs_has_it_reconcile(scene: Scene) -> None:
+    scene.start()
+    scene.exchange.compare(0)
+    scene.turn()
+    assert scene.redis.kinds == ["beat", "reconcile"]
+    scene.exchange.compare(1)
+    scene.turn()
+    assert scene.redis.kinds == ["beat", "reconcile", "beat", "reconcile"]
+
+
+def test_a_count_means_nothing_while_a_call_is_open(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.answering.clear()
+    scene.start()
+    scene.exchange.compare(1)
+    scene.redis.answering.set()
+    scene.turn()
+    assert scene.redis.kinds.count("reconcile") == 1

@@ -1,0 +1,150 @@
+"""The lease: renewed in time, and what counts from when."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jobworker.store.claims import Attempted, BeatAnswer
+from jobworker.store.errors import StoreUnavailable, Superseded
+from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.lease import Lease
+from tests.unit.supervisor.conftest import Running
+
+CANCELS = [Attempted("job-1", 1)]
+
+
+class Redis:
+    """Answers beats; remembers when they were sent."""
+
+    def __init__(self) -> None:
+        self.sent_ns: list[int] = []
+        self.answers: list[BeatAnswer | Exception] = []
+        self.answer = BeatAnswer(15_000, 3, None, 0, [])
+        self.answering = asyncio.Event()
+        self.answering.set()
+
+    async def beat(self) -> BeatAnswer:
+        self.sent_ns.append(boottime_ns())
+        await self.answering.wait()
+        answer = self.answers.pop(0) if self.answers else self.answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Scene:
+    def __init__(self, running: Running, beat_seconds: float = 60.0) -> None:
+        self.runner, self.loop = running
+        self.until = running.until
+        self.redis = Redis()
+        incarnation: Any = self.redis
+        self.fences: list[int] = []
+        self.cancelled: list[Attempted] = []
+        self.counts: list[int] = []
+        self.lease = Lease(incarnation, beat_seconds, self.fences.append)
+        self.lease.cancel = self.cancelled.extend
+        self.lease.compare = self.counts.append
+
+    def start(self) -> "asyncio.Task[None]":
+        task = self.loop.create_task(self.lease.run())
+        self.until(lambda: self.redis.sent_ns)
+        return task
+
+
+@pytest.fixture
+def scene(running: Running) -> Scene:
+    return Scene(running)
+
+
+def test_before_the_first_beat_all_is_fenced(scene: Scene) -> None:
+    assert scene.lease.fenced
+
+
+def test_the_fence_counts_from_before_the_beat_was_sent(scene: Scene) -> None:
+    scene.redis.answering.clear()
+    task = scene.start()
+    scene.until(lambda: boottime_ns() > scene.redis.sent_ns[0] + 20_000_000)
+    scene.redis.answering.set()
+    scene.until(lambda: scene.fences)
+    eleven_seconds_ns = 11_000_000_000
+    assert scene.fences[0] <= scene.redis.sent_ns[0] + eleven_seconds_ns
+    assert scene.fences[0] > scene.redis.sent_ns[0] + eleven_seconds_ns - 1_000_000_000
+    assert not scene.lease.fenced
+    task.cancel()
+
+
+def test_a_lease_that_is_not_renewed_fences(scene: Scene) -> None:
+    scene.redis.answer = BeatAnswer(20, 0, None, 0, [])
+    scene.start().cancel()
+    scene.until(lambda: scene.lease.fenced)
+
+
+def test_an_answer_is_acted_on(scene: Scene) -> None:
+    scene.redis.answer = BeatAnswer(15_000, 3, None, 0, CANCELS)
+    scene.start().cancel()
+    scene.until(lambda: scene.counts)
+    assert (scene.cancelled, scene.counts) == (CANCELS, [3])
+
+
+def test_it_beats_in_time(running: Running) -> None:
+    scene = Scene(running, 0.01)
+    scene.start()
+    scene.until(lambda: len(scene.redis.sent_ns) == 3)
+    gaps = [later - earlier for earlier, later in zip(scene.redis.sent_ns, scene.redis.sent_ns[1:], strict=False)]
+    assert min(gaps) >= 9_000_000
+
+
+def test_a_hint_is_answered_by_a_beat_at_once(scene: Scene) -> None:
+    scene.start()
+    scene.lease.hint()
+    scene.until(lambda: len(scene.redis.sent_ns) == 2)
+
+
+def test_a_hint_during_a_beat_is_not_lost(scene: Scene) -> None:
+    scene.redis.answering.clear()
+    scene.start()
+    scene.lease.hint()
+    scene.redis.answering.set()
+    scene.until(lambda: len(scene.redis.sent_ns) == 2)
+
+
+def test_it_comes_when_there_may_be_something_to_reap(scene: Scene) -> None:
+    scene.redis.answers = [BeatAnswer(15_000, 0, 10, 0, [])]
+    scene.start()
+    scene.until(lambda: len(scene.redis.sent_ns) == 2)
+
+
+def test_while_redis_is_away_it_goes_on_trying(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobworker.supervisor.lease.RETRY_SECONDS", 0.001)
+    scene.redis.answers = [StoreUnavailable(), StoreUnavailable()]
+    scene.start()
+    scene.until(lambda: scene.counts)
+    assert len(scene.redis.sent_ns) == 3
+
+
+def test_a_beat_that_failed_renews_nothing(scene: Scene) -> None:
+    scene.redis.answers = [StoreUnavailable()]
+    scene.start()
+    scene.until(lambda: not scene.redis.answers)
+    assert scene.fences == []
+    assert scene.lease.fenced
+
+
+def test_two_who_beat_at_once_beat_one_after_the_other(scene: Scene) -> None:
+    scene.redis.answering.clear()
+    task = scene.start()
+    other = scene.loop.create_task(scene.lease.beat())
+    scene.until(lambda: True)
+    assert len(scene.redis.sent_ns) == 1
+    scene.redis.answering.set()
+    scene.until(other.done)
+    assert len(scene.redis.sent_ns) == 2
+    task.cancel()
+
+
+def test_who_is_superseded_hears_it(scene: Scene) -> None:
+    scene.redis.answers = [Superseded()]
+    task = scene.start()
+    scene.until(task.done)
+    assert isinstance(task.exception(), Superseded)

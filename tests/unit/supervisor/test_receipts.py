@@ -1,0 +1,60 @@
+"""What an attempt costs."""
+
+import subprocess
+import sys
+import time
+
+from jobworker.store.job import Receipt
+from jobworker.supervisor.receipts import PEAK_FROM_SECONDS, Meter, reset_peak
+
+
+def burn(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+def metered(work: object = None) -> Receipt:
+    meter = Meter()
+    meter.start()
+    if callable(work):
+        work()
+    return meter.stop()
+
+
+def test_the_wall_clock_and_the_cpu_are_told_apart() -> None:
+    receipt = metered(lambda: burn(0.05))
+    assert receipt.cpu_user_seconds + receipt.cpu_system_seconds >= 0.045
+    assert receipt.wall_seconds >= 0.045
+
+
+def test_cpu_of_before_does_not_count() -> None:
+    burn(0.05)
+    receipt = metered()
+    assert receipt.cpu_user_seconds + receipt.cpu_system_seconds < 0.04
+
+
+def test_children_that_were_waited_for_count() -> None:
+    program = "import time\nuntil = time.process_time() + 0.1\nwhile time.process_time() < until: pass"
+    receipt = metered(lambda: subprocess.run([sys.executable, "-ISc", program], check=True))
+    assert receipt.cpu_user_seconds + receipt.cpu_system_seconds >= 0.09
+
+
+def test_a_short_attempt_has_no_peak() -> None:
+    assert metered().peak_rss_bytes is None
+
+
+def test_the_peak_is_that_of_the_attempt() -> None:
+    mebibytes = 64
+
+    def allocate() -> None:
+        memory = bytearray(mebibytes * 1024 * 1024)
+        memory[::4096] = b"x" * len(memory[::4096])
+        burn(2 * PEAK_FROM_SECONDS)
+
+    before = metered(lambda: burn(2 * PEAK_FROM_SECONDS)).peak_rss_bytes
+    reset_peak()
+    during = metered(allocate).peak_rss_bytes
+    assert before is not None
+    assert during is not None
+    assert during > mebibytes * 1024 * 1024

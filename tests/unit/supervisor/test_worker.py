@@ -1,0 +1,191 @@
+"""The worker's side of the mailbox, run in this very process, and what it restores between jobs."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobworker.handlers import handler
+from jobworker.handlers.errors import LoadFailed
+from jobworker.handlers.registry import Registry
+from jobworker.store.states import Outcome
+from jobworker.supervisor import messages, worker
+from jobworker.supervisor.board import Board, boottime_ns
+from jobworker.supervisor.mailbox import open_mailbox
+from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
+from jobworker.supervisor.worker import Surroundings, Worker
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the process of the tests its signal handlers, mask, folder and umask back."""
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    folder, mask = os.getcwd(), os.umask(0o022)
+    os.umask(mask)
+    yield
+    for number, known in handlers.items():
+        signal.signal(number, known)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.chdir(folder)
+    os.umask(mask)
+
+
+class Office:
+    """Runs a worker on a few assignments."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.ours, theirs = open_mailbox()
+        board = Board()
+        board.fence_ns = boottime_ns() + 10**12
+        self.worker = Worker(theirs, board, self.registry)
+        self.theirs, self.board = theirs, board
+
+    def declare(self, name: str, function: Callable[..., Any]) -> None:
+        with self.registry.collecting():
+            handler(name)(function)
+
+    def run(self, *kinds: str) -> tuple[int, list[Report]]:
+        """Return its exit code and what it has reported."""
+        for token, kind in enumerate(kinds):
+            assignment = Assignment("job", token, kind, "default", b"null", 1, 3, None, 0)
+            self.ours.send(messages.encode(assignment))
+        self.ours.close_writing()
+        code = self.worker.run()
+        self.theirs.close_writing()
+        heard = [messages.decode(frame) for frame in iter(self.ours.receive, None)]
+        reports = [message for message in heard if isinstance(message, Report)]
+        assert reports == heard
+        return code, reports
+
+    def close(self) -> None:
+        self.worker._execution._runner.close()
+        os.close(self.worker._surroundings._folder)
+        self.ours.close()
+        self.theirs.close()
+        self.board.close()
+
+
+@pytest.fixture
+def office() -> Iterator[Office]:
+    office = Office()
+    yield office
+    office.close()
+
+
+def test_jobs_are_reported_one_by_one_until_the_mailbox_ends(office: Office) -> None:
+    office.declare("one", lambda: 1)
+    code, reports = office.run("one", "two", "one")
+    assert code == 0
+    assert [(report.token, report.outcome) for report in reports] == [
+        (0, Outcome.SUCCEEDED),
+        (1, Outcome.UNHANDLED),
+        (2, Outcome.SUCCEEDED),
+    ]
+    assert [report.retiring for report in reports] == ["", "", ""]
+
+
+def test_a_thread_left_running_retires_the_worker_after_its_report(office: Office) -> None:
+    gate = threading.Event()
+    office.declare("leave", lambda: threading.Thread(target=gate.wait, name="forgotten").start())
+    code, reports = office.run("leave", "leave")
+    gate.set()
+    assert code == 0
+    assert [(report.outcome, report.retiring) for report in reports] == [
+        (Outcome.SUCCEEDED, "its job left threads running: forgotten")
+    ]
+
+
+def test_threads_that_have_ended_and_daemons_are_nobody_s_business(office: Office) -> None:
+    gate = threading.Event()
+
+    def leave() -> None:
+        threading.Thread(target=gate.wait, daemon=True).start()
+        ended = threading.Thread(target=int)
+        ended.start()
+        ended.join()
+
+    office.declare("leave", leave)
+    _, reports = office.run("leave", "leave")
+    gate.set()
+    assert [report.retiring for report in reports] == ["", ""]
+
+
+def test_threads_of_before_the_first_job_are_not_left_by_it() -> None:
+    gate = threading.Event()
+    thread = threading.Thread(target=gate.wait, name="started by an import")
+    thread.start()
+    office = Office()
+    office.declare("one", lambda: 1)
+    _, reports = office.run("one")
+    gate.set()
+    thread.join()
+    office.close()
+    assert [report.retiring for report in reports] == [""]
+
+
+def test_folder_umask_timers_and_signals_are_put_back(tmp_path: Path) -> None:
+    surroundings = Surroundings()
+    folder, mask = os.getcwd(), os.umask(0o077)
+    os.umask(mask)
+    os.chdir(tmp_path)
+    os.umask(0o077)
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 600)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    surroundings.restore()
+    os.close(surroundings._folder)
+    now = os.umask(mask)
+    assert (os.getcwd(), now) == (folder, mask)
+    assert [signal.getitimer(timer)[0] for timer in (0, 1, 2)] == [0, 0, 0]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == [do_nothing] * 3
+
+
+def test_the_folder_is_put_back_also_when_it_was_removed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chdir(home)
+    surroundings = Surroundings()
+    home.rmdir()
+    os.chdir("/")
+    surroundings.restore()
+    os.close(surroundings._folder)
+    with pytest.raises(FileNotFoundError):
+        os.getcwd()
+
+
+def test_secrets_leave_the_environment_and_output_is_not_buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE", "PYTHONUNBUFFERED"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setattr("setproctitle.setproctitle", lambda _title: None)
+    worker._prepare("one")
+    assert "JOBWORKER_REDIS_URL" not in os.environ
+    assert "JOBWORKER_REDIS_URL_FILE" not in os.environ
+    assert os.environ["PYTHONUNBUFFERED"] == "1"
+
+
+def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> None:
+    file = tmp_path / "mine_for_hello.py"
+    file.write_text(
+        "from jobworker.handlers import handler\n"
+        "@handler('mine', timeout=None, max_attempts=7)\n"
+        "def mine(n: int):\n    'Say it.\\n\\nMore.'\n"
+    )
+    hello = worker._load([str(file)], Registry())
+    assert [entry.type for entry in hello.entries] == ["echo", "mine", "sleep"]
+    (mine,) = (entry for entry in hello.entries if entry.type == "mine")
+    assert (mine.schema, mine.description, mine.digest) == ({"type": "integer"}, "Say it.", hello.digest)
+    assert (mine.defaults.timeout, mine.defaults.max_attempts, mine.defaults.queue) == (None, 7, None)
+
+
+def test_a_module_that_does_not_load_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="does not exist"):
+        worker._load([str(tmp_path / "none.py")], Registry())
