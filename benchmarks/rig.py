@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,8 +79,7 @@ class Rig:
             return False
         return True
 
-    def _wait_for(self, condition: object) -> None:
-        assert callable(condition)
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
         while not condition():
             if time.monotonic() > deadline:

@@ -21,9 +21,8 @@ PATIENCE_SECONDS: Final = 3.0
 class NameLock:
     """A held lock. Its file lists the ids under which its holders registered, and who holds it."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._name = name
         _, *ids = _read(descriptor)
         #: Ids of predecessors, which are dead.
         self.proofs: list[str] = ids
@@ -41,7 +40,7 @@ class NameLock:
         except OSError as error:
             raise SupervisorError(f"the state directory {folder} cannot be used: {error.strerror}") from None
         _lock(descriptor, name)
-        return cls(descriptor, name)
+        return cls(descriptor)
 
     def registered(self) -> None:
         """Forget the proofs: Redis now knows our id."""

@@ -56,7 +56,8 @@ class Pool:
         #: The first worker's hello: until it is known, there is no other worker.
         self.first_hello = loop.create_future()
         self.listener: Listener
-        self._size = size
+        #: How many serve when all is well, spares not counted.
+        self.size = size
         self._spares = spares
         self._fork = fork
         self._killer = killer
@@ -185,7 +186,7 @@ class Pool:
             return
         serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
         for worker in self.workers.values():
-            if serving < self._size and worker.stage is Stage.SPARE:
+            if serving < self.size and worker.stage is Stage.SPARE:
                 worker.stage = Stage.IDLE
                 serving += 1
                 self.listener.became_idle()
@@ -194,7 +195,7 @@ class Pool:
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
-        for _ in range(self._size + self._spares - living):
+        for _ in range(self.size + self._spares - living):
             if not self._held_back:
                 self._fork_one()
 

@@ -181,7 +181,7 @@ class Supervisor:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=version("jobworker"),
-            workers=worker_count(mine.workers),
+            workers=self._pool.size,
             queues=" ".join(mine.queues),
         )
         terms = Terms(

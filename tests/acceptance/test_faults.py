@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.support.api_process import Reply
 from tests.support.command import is_gone
 from tests.support.gate import Gate
+from tests.support.reply import Reply
 from tests.support.up_process import UpProcess
 from tests.support.waiting import wait_until
 

@@ -75,7 +75,7 @@ def test_a_data_directory_that_cannot_be_written(tmp_path: Path) -> None:
         ("import no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
         ("def broken(:", "invalid syntax"),
         ("raise RuntimeError('no licence')", "no licence"),
-        (TWICE, "mail.send"),
+        (TWICE, "handler mail.send is declared twice"),
     ],
     ids=["import", "syntax", "exception", "twice"],
 )
@@ -85,6 +85,7 @@ def test_handlers_that_cannot_be_loaded(tmp_path: Path, source: str, words: str)
     said = refusal(tmp_path / "up", "--handlers", str(file), "--log-format", "console")
     sentences = [line for line in said.splitlines() if line.startswith("jobworker: ")]
     assert any(words in line and "shop_handlers.py" in line for line in sentences), said
+    assert "cli/" not in said, "no frames of ours"
 
 
 def test_handlers_that_are_not_there(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from tests.support.api_process import ApiProcess, Reply, running_api
+from tests.support.api_process import ApiProcess, running_api
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.reply import Reply
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real

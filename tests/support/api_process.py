@@ -12,9 +12,9 @@ from threading import Thread
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from jobworker.store.settings import ApiSettings, RedisSettings, Settings
+from tests.support.reply import Reply
 
 PROGRAM = """
 import sys, msgspec, structlog
@@ -25,18 +25,6 @@ shape = [structlog.processors.add_log_level, structlog.processors.format_exc_inf
 structlog.configure(processors=shape)
 serve(msgspec.json.decode(sys.argv[1], type=Settings))
 """
-
-
-class Reply(Struct):
-    """What the server answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
 
 
 class ApiProcess:

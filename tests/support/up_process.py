@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import msgspec
 import psutil
 
-from tests.support.api_process import Reply
+from tests.support.reply import Reply
 from tests.support.up import Up
 from tests.support.waiting import wait_until
 

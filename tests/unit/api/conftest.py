@@ -8,7 +8,6 @@ import msgspec
 import pytest
 import redis
 from falcon import testing
-from msgspec import Struct
 
 from jobworker.api.app import create_app
 from jobworker.api.availability import Availability
@@ -19,20 +18,9 @@ from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.scripts import script
 from jobworker.store.settings import Settings
+from tests.support.reply import Reply
 
 JSON = {"Content-Type": "application/json"}
-
-
-class Answer(Struct):
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
 
 
 class Api:
@@ -53,16 +41,16 @@ class Api:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         host: str = "localhost",
-    ) -> Answer:
+    ) -> Reply:
         result = self._client.simulate_request(
             method, path, body=body, headers=dict(headers or {}), host=host, remote_addr="127.0.0.1"
         )
-        return Answer(result.status_code, result.headers, result.content)
+        return Reply(result.status_code, result.headers, result.content)
 
-    def get(self, path: str, **options: Any) -> Answer:
+    def get(self, path: str, **options: Any) -> Reply:
         return self.request("GET", path, **options)
 
-    def post(self, path: str, body: Any = None) -> Answer:
+    def post(self, path: str, body: Any = None) -> Reply:
         """Post a JSON body: bytes as they are, anything else encoded."""
         raw = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         return self.request("POST", path, raw, JSON if raw else None)

@@ -6,10 +6,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from jobworker.store.errors import StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
-from tests.unit.api.conftest import Answer, Api
+from tests.support.reply import Reply
+from tests.unit.api.conftest import Api
 
 
-def assert_is_problem(answer: Answer, status: int) -> None:
+def assert_is_problem(answer: Reply, status: int) -> None:
     assert answer.status == status
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json
