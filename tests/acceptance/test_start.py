@@ -112,6 +112,8 @@ def test_a_redis_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     with UpProcess(tmp_path / "up", "--redis", server.url) as up:
         up.wait_for("cannot register; trying again")
+        # The two start side by side: which is first is open.
+        up.wait_for("listening")
         reply = up.post("/jobs", {})
         assert (reply.status, "Retry-After" in reply.headers) == (503, True)
         assert "Redis is not reachable" in up.err
