@@ -61,8 +61,9 @@ class Availability:
         while not self._answers():
             if self._closed.wait(self._interval_seconds):
                 return
-        log.info("redis is back")
+        # In this order: whoever reads the line may ask at once.
         self._outage = None
+        log.info("redis is back")
 
     def _answers(self) -> bool:
         try:
