@@ -21,6 +21,7 @@ from jobworker.store.limits import MAX_BATCH_JOBS
 
 COUNT: Final = 20_000
 ASKED: Final = {2: "at least 4,000 jobs/s", 32: "at least 12,000 jobs/s"}
+COSTS: Final = (", CPU of Redis", ", CPU of the supervisor", ", CPU of the workers")
 #: Looking at it costs what is measured, so look rarely.
 POLL_SECONDS: Final = 0.02
 
@@ -29,9 +30,8 @@ class Drained(Struct, frozen=True):
     """What one drain took: wall clock of the whole, CPU of each job."""
 
     jobs_per_second: float
-    redis_us: float
-    supervisor_us: float = 0.0
-    workers_us: float = 0.0
+    #: Of Redis, the supervisor, the workers.
+    cpu_us: tuple[float | None, ...]
 
 
 def measure(jobs: int) -> Iterator[Row]:
@@ -40,9 +40,8 @@ def measure(jobs: int) -> Iterator[Row]:
         limit, ours = _drain_barely(jobs, workers), _drain(jobs, workers)
         what, against = f"drain: {workers} workers", "the bare script"
         yield Row(what, ours.jobs_per_second, "jobs/s", f"n={jobs}", against, limit.jobs_per_second, asked)
-        yield Row(f"{what}, Redis's CPU", ours.redis_us, "µs a job", "", against, limit.redis_us)
-        yield Row(f"{what}, supervisor's CPU", ours.supervisor_us, "µs a job")
-        yield Row(f"{what}, workers' CPU", ours.workers_us, "µs a job")
+        for whose, ours_us, limit_us in zip(COSTS, ours.cpu_us, limit.cpu_us, strict=True):
+            yield Row(f"{what}{whose}", ours_us, "µs a job", "", against, limit_us)
 
 
 def _drain_barely(jobs: int, slots: int) -> Drained:
@@ -50,7 +49,7 @@ def _drain_barely(jobs: int, slots: int) -> Drained:
         _enqueue(on, jobs)
         before = _cpu_seconds(on.process)
         seconds = bare.exchange(on, slots)
-        return Drained(jobs / seconds, 1e6 * (_cpu_seconds(on.process) - before) / jobs)
+        return Drained(jobs / seconds, (1e6 * (_cpu_seconds(on.process) - before) / jobs, None, None))
 
 
 def _drain(jobs: int, workers: int) -> Drained:
@@ -60,8 +59,8 @@ def _drain(jobs: int, workers: int) -> Drained:
         before = _cpu_of_each(on, process)
         on.store.resume()
         seconds = _wait_for_end(on, ids)
-        costs = [1e6 * (after - was) / jobs for after, was in zip(_cpu_of_each(on, process), before, strict=True)]
-        return Drained(jobs / seconds, *costs)
+        after = _cpu_of_each(on, process)
+        return Drained(jobs / seconds, tuple(1e6 * (now - was) / jobs for now, was in zip(after, before, strict=True)))
 
 
 def _enqueue(on: Server, jobs: int) -> list[str]:

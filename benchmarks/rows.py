@@ -55,7 +55,7 @@ def markdown(rows: Iterable[Row]) -> str:
 def show(row: Row) -> None:
     """Print a row in columns."""
     what, measured, ratio, asked = row.cells
-    print(f"{what:<42}  {measured:<62}  {ratio:<48}  {asked}".rstrip(), flush=True)
+    print(f"{what:<50}  {measured:<62}  {ratio:<48}  {asked}".rstrip(), flush=True)
 
 
 def main(measure: Measure, count: int) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,8 @@ from benchmarks.rows import Row
 from benchmarks.server import ENVIRON, server
 
 ROOT: Final = Path(__file__).parents[2]
+#: A virtual environment for each peer, kept.
+ENVIRONMENTS: Final = ROOT / "benchmarks" / "peers" / ".venv"
 COUNT: Final = 20
 
 
@@ -23,9 +24,10 @@ class Peer(Struct, frozen=True):
     name: str
     #: As for pip; pinned, for a figure is of a version.
     requirement: str
+    environments: Path = ENVIRONMENTS
 
     def measure(self, rounds: int) -> Iterator[Row]:
-        """Yield its rows, `name: ` before each; none, and a word on stderr, when it cannot be installed."""
+        """Yield its rows, with the requirement before each; none, and a word on stderr, when it cannot be installed."""
         python = self._python()
         if python is None:
             return
@@ -44,17 +46,20 @@ class Peer(Struct, frozen=True):
     def _python(self) -> Path | None:
         """Return a Python that has the requirement, made at the first time."""
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        folder = ROOT / "benchmarks" / "peers" / ".venv" / f"{self.requirement}-python{version}"
-        python = folder / "bin" / "python"
-        if not (folder / "complete").exists():
-            venv.create(folder, clear=True, with_pip=True)
+        folder = self.environments / f"{self.requirement}-python{version}"
+        python, complete = folder / "bin" / "python", folder / "complete"
+        if not complete.exists():
             # msgspec: for the rows, and for the payloads of our own handlers.
-            install = [str(python), "-m", "pip", "install", "-qqq", "--retries=1", self.requirement, "msgspec"]
-            if subprocess.run(install, check=False).returncode:
+            pip = [str(python), "-m", "pip", "install", "-qqq", "--retries=1", self.requirement, "msgspec"]
+            if not all(_succeeds(command) for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip)):
                 print(f"{self.name} is skipped: {self.requirement} cannot be installed", file=sys.stderr)
                 return None
-            (folder / "complete").touch()
+            complete.touch()
         return python
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, check=False).returncode == 0
 
 
 PEERS: Final = (Peer("rq", "rq==3.0.0"),)
