@@ -37,7 +37,7 @@ class Claim(Struct, frozen=True):
 
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
-        """Read a row as `lua/includes/claim.lua` lists it (CLAIM_FIELDS)."""
+        """Read a row as `lua/includes/claim.lua` lists it (claimed_row)."""
         (job_id, token, kind, queue, payload, attempt, timeout_ms, max_attempts, max_crashes, failures, backoff) = row[
             :11
         ]

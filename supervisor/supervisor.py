@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
-from jobworker.store.connection import connect_async
+from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.keys import Keys
@@ -189,15 +189,15 @@ class Supervisor:
         )
         # Our own id is a proof too: a register whose answer was lost, or our own incarnation that was reaped.
         proofs = [self._lock.id, *self._lock.proofs]
-        client = connect_async(settings.redis.url, timeout_seconds=settings.redis.timeout)
+        caller = connect_wire(settings.redis.url, timeout_seconds=settings.redis.timeout)
         try:
             incarnation = await Incarnation.register(
-                client, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
+                caller, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
             )
             self._lock.registered()
             await incarnation.publish(list(self._pool.catalogue.values()))
         except BaseException:
-            await client.aclose()
+            await caller.aclose()
             raise
         log.info(
             "ready",

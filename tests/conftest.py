@@ -1,6 +1,7 @@
 """Fixtures that all tests share. A missing server skips on a laptop and fails in CI."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import redis
 from jobworker.cli.embedded import find_server
 from tests.support.redis_server import RedisServer
 from tests.support.redis_source import RedisSource, fake_source, real_source
+
+# Under nohup, or behind a `&` of a script, some signals arrive ignored, and what the tests start would inherit that and
+# rightly respect it; but it is started to answer signals.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,11 @@ local record, supervisors, running, cancels, meta = KEYS[1], KEYS[2], KEYS[3], K
 local base, name, epoch, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limits, max_attempts, max_crashes = retention(5), ARGV[8], ARGV[9]
 
-local refused = refusal(record, epoch)
+local refused, mine = refusal(record, epoch, 'held_since', 'proven')
 if refused then return {refused} end
 
-local mine = read_fields(record, {'lease_end', 'held_since', 'proven'})
-local held_since = tonumber(mine.held_since)
-if tonumber(mine.lease_end) <= now then held_since = now end
+local held_since, proven = tonumber(mine[3]), mine[4] == '1'
+if tonumber(mine[2]) <= now then held_since = now end
 redis.call('HSET', record, 'lease_end', integer(now + lease_ms), 'held_since', integer(held_since))
 redis.call('ZADD', supervisors, integer(now + lease_ms), name .. ':' .. epoch)
 
@@ -44,7 +43,7 @@ local REAPED_PER_BEAT = 50
 
 local function reap(other_name, other_epoch)
   void(other_name, other_epoch)
-  local theirs = {base = base, name = other_name, epoch = other_epoch, limits = limits}
+  local theirs = holder_of(base, other_name, other_epoch, limits)
   local index = base .. 'running:' .. other_name .. ':' .. other_epoch
   local entries = redis.call('HGETALL', index)
   local step = math.min(#entries / 2, REAPED_PER_BEAT)
@@ -52,6 +51,7 @@ local function reap(other_name, other_epoch)
     settle(theirs, entries[i], entries[i + 1], verdictless('lost', '{}', max_attempts, max_crashes))
     redis.call('HDEL', index, entries[i])
   end
+  file_settled(theirs)
   if redis.call('HLEN', index) == 0 then
     redis.call('DEL', base .. 'cancels:' .. other_name .. ':' .. other_epoch)
     redis.call('ZREM', supervisors, other_name .. ':' .. other_epoch)
@@ -64,7 +64,7 @@ local reaped, again_at = 0, -1
 for _, member in ipairs(redis.call('ZRANGE', supervisors, 0, 9)) do
   local other_name, other_epoch = string.match(member, '^(.*):(%d+)$')
   local lease_end = tonumber(redis.call('ZSCORE', supervisors, member))
-  local own_past = other_name == name and mine.proven == '1' and tonumber(other_epoch) < tonumber(epoch)
+  local own_past = other_name == name and proven and tonumber(other_epoch) < tonumber(epoch)
   local at = math.max(lease_end, own_past and 0 or may_reap_at)
   if member ~= name .. ':' .. epoch then
     if at <= now and reaped == 0 then

@@ -8,7 +8,7 @@
 --         max attempts, max crashes;
 --       then number of queues served (0: all), each a name;
 --       then number of claims wanted, each: worker pid, queue preferred ('': none)
--- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as {id, token, field…} (CLAIM_FIELDS)
+-- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as claimed_row lists it
 --   | {'reaped'} | {'superseded'} | {'old'}
 -- include: relief
 -- include: clock
@@ -20,11 +20,11 @@
 local record, running, meta, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local scheduled, expiring, paused = KEYS[5], KEYS[6], KEYS[7]
 local base, name, epoch, call, max_bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[8])
-local holder = {base = base, name = name, epoch = epoch, limits = retention(5)}
+local holder = holder_of(base, name, epoch, retention(5))
 
-local refused = refusal(record, epoch)
+local refused, known = refusal(record, epoch, 'last_call')
 if refused then return {refused} end
-local last_call = tonumber(redis.call('HGET', record, 'last_call'))
+local lease_end, last_call = tonumber(known[2]), tonumber(known[3])
 if call < last_call then return {'old'} end
 
 local function due_in()
@@ -49,20 +49,26 @@ for i = 1, tonumber(take()) do
     error = take(), result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take()})
 end
 
-local promoted = promote_due(base, meta, scheduled)
+file_settled(holder)
+
+local next_due, promoted = due_in(), {}
+if next_due == 0 then
+  promoted = promote_due(base, meta, scheduled)
+  next_due = due_in()
+end
 expire_due(base, expiring, holder.limits)
 
 local served, wanted = {}, {}
 for i = 1, tonumber(take()) do served[i] = take() end
 for i = 1, tonumber(take()) do wanted[i] = {worker = take(), prefers = take()} end
 local jobs = {}
-if #wanted > 0 and tonumber(redis.call('HGET', record, 'lease_end')) > now then
+if #wanted > 0 and lease_end > now then
   if #served == 0 then served = redis.call('SMEMBERS', queues) end
   jobs = claim(holder, running, open_queues(paused, served), wanted, max_bytes)
 end
 -- For others: we may not serve these queues, or not have claimed all.
 for queue in pairs(promoted) do
-  if head_of(base, queue) then wake(base, queue) end
+  if redis.call('EXISTS', base .. 'ready:' .. queue) == 1 then wake(base, queue) end
 end
 redis.call('HSET', record, 'last_call', integer(call), 'last_answer', remember(words, jobs))
-return {'ok', due_in(), words, jobs}
+return {'ok', next_due, words, jobs}

@@ -11,12 +11,13 @@
 -- include: incarnation
 local record, supervisors, running, cancels = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local base, name, epoch = ARGV[1], ARGV[2], ARGV[3]
-local holder = {base = base, name = name, epoch = epoch, limits = retention(4)}
+local holder = holder_of(base, name, epoch, retention(4))
 
 local refused = refusal(record, epoch)
 if refused then return {refused} end
 local index = redis.call('HGETALL', running)
 for i = 1, #index, 2 do settle(holder, index[i], index[i + 1], verdictless('shutdown', '', '1', '1')) end
+file_settled(holder)
 redis.call('DEL', running, cancels)
 redis.call('ZREM', supervisors, name .. ':' .. epoch)
 redis.call('HSET', record, 'lease_end', 0)

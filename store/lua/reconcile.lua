@@ -12,18 +12,17 @@
 -- include: incarnation
 local record, running = KEYS[1], KEYS[2]
 local base, name, epoch, call, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[8])
-local holder = {base = base, name = name, epoch = epoch, limits = retention(5)}
+local holder = holder_of(base, name, epoch, retention(5))
 
-local refused = refusal(record, epoch)
+local refused, known = refusal(record, epoch, 'last_call')
 if refused then return {refused} end
-if call < tonumber(redis.call('HGET', record, 'last_call')) then return {'old'} end
+if call < tonumber(known[3]) then return {'old'} end
 redis.call('HSET', record, 'last_call', integer(call), 'last_answer', '')
 
 local held, foreign = {}, {}
 for i = 9, 8 + 2 * count, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
-  local found = redis.call('HMGET', base .. 'job:' .. id, 'status', 'owner', 'epoch', 'token')
-  if found[1] == 'running' and found[2] == name and found[3] == epoch and found[4] == token then
+  if is_held(read_fields(base .. 'job:' .. id, {'status', 'owner', 'epoch', 'token'}), holder, token) then
     held[id] = token
   else
     foreign[#foreign + 1], foreign[#foreign + 2] = id, token
@@ -36,6 +35,7 @@ for i = 1, #index, 2 do
     redis.call('HDEL', running, index[i])
   end
 end
+file_settled(holder)
 -- Lost writes can have taken the index and left the job, never the other way round.
 for id, token in pairs(held) do redis.call('HSET', running, id, token) end
 return {'ok', integer(call), foreign}

@@ -1,8 +1,5 @@
 -- Claiming: which job is next, and the attempt that begins with it.
 
-local CLAIM_FIELDS = {'type', 'queue', 'payload', 'attempt', 'timeout_ms', 'max_attempts', 'max_crashes', 'failures',
-  'backoff', 'created_ms', 'worker'}
-
 -- Due jobs become pending, at most 200 a call. Returns the queues they are in.
 local function promote_due(base, meta, scheduled)
   local promoted = {}
@@ -43,57 +40,95 @@ local function open_queues(paused, served)
   return open
 end
 
--- Begins an attempt on a job just taken out of its queue; false when there is nothing to run.
-local function begin(holder, running, id, worker)
+local CLAIM_FIELDS = {'status', 'token', 'failures', 'crashes', 'expires_ms', 'type', 'queue', 'payload', 'timeout_ms',
+  'max_attempts', 'max_crashes', 'backoff', 'created_ms', 'attempt', 'worker', 'owner', 'epoch'}
+
+-- A claimed job as the answer shows it.
+local function claimed_row(id, token, attempt, worker, fields)
+  return {id, token, fields.type, fields.queue, fields.payload, attempt, fields.timeout_ms or false,
+    fields.max_attempts or false, fields.max_crashes or false, fields.failures, fields.backoff or false,
+    fields.created_ms, worker}
+end
+
+-- Begins an attempt on a job that is next in its queue; nil when there is nothing to run.
+local function begin(holder, id, worker)
   local job = holder.base .. 'job:' .. id
-  local found = redis.call('HMGET', job, 'status', 'token', 'failures', 'crashes', 'expires_ms')
-  if found[1] ~= 'pending' then return false end
-  if is_expired(found[5], found[3], found[4]) then
+  local fields = read_fields(job, CLAIM_FIELDS)
+  if fields.status ~= 'pending' then return nil end
+  if is_expired(fields.expires_ms, fields.failures, fields.crashes) then
     end_job(holder.base, id, 'expired', holder.limits)
-    return false
+    return nil
   end
   -- Also after lost writes no token comes twice: the clock is not lost with them.
-  local token = integer(math.max(tonumber(found[2] or 0) + 1, now_us))
+  local token = integer(math.max(tonumber(fields.token or 0) + 1, now_us))
+  local attempt = integer(fields.failures + fields.crashes + 1)
   redis.call('HSET', job, 'status', 'running', 'owner', holder.name, 'epoch', holder.epoch, 'token', token,
-    'worker', worker, 'started_ms', integer(now), 'attempt', integer(found[3] + found[4] + 1))
-  redis.call('HSET', running, id, token)
-  if found[5] then redis.call('ZREM', holder.base .. 'expiring', id) end
-  return {id, token, unpack(redis.call('HMGET', job, unpack(CLAIM_FIELDS)))}
+    'worker', worker, 'started_ms', integer(now), 'attempt', attempt)
+  if fields.expires_ms then redis.call('ZREM', holder.base .. 'expiring', id) end
+  return claimed_row(id, token, attempt, worker, fields)
 end
 
-local function head_of(base, queue)
-  local head = redis.call('ZRANGE', base .. 'ready:' .. queue, 0, 0, 'WITHSCORES')
-  return head[1] and tonumber(head[2])
+-- A queue as it is claimed from: read in bites, one job ahead of what is taken, which leaves it in the end at once.
+local function line_of(base, queue, bite)
+  return {queue = queue, key = base .. 'ready:' .. queue, bite = bite, ids = {}, scores = {}, taken = 0, more = true}
 end
 
--- The queue whose first job is next: the preferred one if it has any, else the one with the lowest score.
-local function next_queue(heads, prefers)
-  if heads[prefers] then return prefers end
-  local best
-  for queue, score in pairs(heads) do
-    if not best or score < heads[best] then best = queue end
+-- The score of the line's next job; nil at its end.
+local function head_of(line)
+  if line.taken == #line.ids and line.more then
+    local found = redis.call('ZRANGE', line.key, #line.ids, #line.ids + line.bite - 1, 'WITHSCORES')
+    for i = 1, #found, 2 do
+      table.insert(line.ids, found[i])
+      table.insert(line.scores, tonumber(found[i + 1]))
+    end
+    line.more = #found == 2 * line.bite
+  end
+  return line.scores[line.taken + 1]
+end
+
+-- The line whose first job is next: the preferred one if it has any, else the one with the lowest score.
+local function next_line(lines, prefers)
+  if lines[prefers] and head_of(lines[prefers]) then return lines[prefers] end
+  local best, best_score
+  for _, line in pairs(lines) do
+    local score = head_of(line)
+    if score and (not best or score < best_score) then best, best_score = line, score end
   end
   return best
+end
+
+-- The lines that hold anything, each read so far that a claim for `wanted` workers rarely reads on.
+local function lines_of(base, open, wanted)
+  local lines = {}
+  for _, queue in ipairs(open) do
+    local line = line_of(base, queue, math.ceil(wanted / #open) + 1)
+    if head_of(line) then lines[queue] = line end
+  end
+  return lines
 end
 
 -- Claims a job for each of `wanted` {worker, prefers}, best first, until nothing is left or `max_bytes` are reached.
 -- At most 100 jobs beyond those are taken out of their queues because they have expired.
 local function claim(holder, running, open, wanted, max_bytes)
-  local heads, jobs, bytes, tries = {}, {}, 0, #wanted + 100
-  for _, queue in ipairs(open) do heads[queue] = head_of(holder.base, queue) end
+  local lines, jobs, index, bytes, tries = lines_of(holder.base, open, #wanted), {}, {}, 0, #wanted + 100
   while #jobs < #wanted and bytes < max_bytes and tries > 0 do
     tries = tries - 1
     local want = wanted[#jobs + 1]
-    local queue = next_queue(heads, want.prefers)
-    if not queue then break end
-    local job = begin(holder, running, redis.call('ZPOPMIN', holder.base .. 'ready:' .. queue)[1], want.worker)
+    local line = next_line(lines, want.prefers)
+    if not line then break end
+    line.taken = line.taken + 1
+    local job = begin(holder, line.ids[line.taken], want.worker)
     if job then
       jobs[#jobs + 1] = job
+      put(index, job[1], job[2])
       bytes = bytes + #job[5]
     end
-    heads[queue] = head_of(holder.base, queue)
   end
-  for queue in pairs(heads) do wake(holder.base, queue) end
+  if #index > 0 then redis.call('HSET', running, unpack(index)) end
+  for queue, line in pairs(lines) do
+    if head_of(line) then wake(holder.base, queue) end
+    if line.taken > 0 then redis.call('ZREMRANGEBYRANK', line.key, 0, line.taken - 1) end
+  end
   return jobs
 end
 
@@ -109,10 +144,9 @@ local function replay(holder, answer)
   local words, jobs, kept_words, kept_claims = {}, {}, string.match(answer, '^(.*)|(.*)$')
   for word in string.gmatch(kept_words or '', '[^,]+') do words[#words + 1] = word end
   for id, token in string.gmatch(kept_claims or '', '([^ ,]+) ([^,]+)') do
-    local job = holder.base .. 'job:' .. id
-    local found = redis.call('HMGET', job, 'status', 'owner', 'epoch', 'token')
-    if found[1] == 'running' and found[2] == holder.name and found[3] == holder.epoch and found[4] == token then
-      jobs[#jobs + 1] = {id, token, unpack(redis.call('HMGET', job, unpack(CLAIM_FIELDS)))}
+    local fields = read_fields(holder.base .. 'job:' .. id, CLAIM_FIELDS)
+    if is_held(fields, holder, token) then
+      jobs[#jobs + 1] = claimed_row(id, token, fields.attempt, fields.worker, fields)
     end
   end
   return words, jobs

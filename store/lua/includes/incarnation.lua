@@ -1,10 +1,11 @@
 -- Which incarnation of a supervisor may still write.
 
--- nil when `epoch` is the living one; else the word for its owner: `superseded` by a living namesake, or `reaped`.
-local function refusal(record, epoch)
-  local found = redis.call('HMGET', record, 'epoch', 'lease_end')
+-- First nil when `epoch` is the living one; else the word for its owner: `superseded` by a living namesake, or `reaped`.
+-- Second the record's epoch and lease end, then further fields of it.
+local function refusal(record, epoch, ...)
+  local found = redis.call('HMGET', record, 'epoch', 'lease_end', ...)
   local lease_end = tonumber(found[2] or 0)
-  if lease_end == 0 then return 'reaped' end
-  if found[1] == epoch then return nil end
-  return lease_end > now and 'superseded' or 'reaped'
+  if lease_end == 0 then return 'reaped', found end
+  if found[1] == epoch then return nil, found end
+  return lease_end > now and 'superseded' or 'reaped', found
 end

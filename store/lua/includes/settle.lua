@@ -7,14 +7,6 @@ local HOPELESS = {rejected = 'invalid_payload', bad_result = 'bad_result'}
 local CRASH = {crashed = true, out_of_memory = true, lost = true}
 local UNHANDLED_FOR_MS = 600000
 
--- Keeps the last 20 failed attempts: seven words of ours, then the supervisor's detail, which stays opaque.
-local function keep_attempt(job, fields, outcome, detail)
-  local count = redis.call('HINCRBY', job, 'attempts_kept', 1)
-  local words = {outcome, fields.attempt, fields.started_ms, integer(now), fields.owner, fields.epoch, fields.worker}
-  redis.call('HSET', job, 'attempt:' .. integer(count), table.concat(words, ' ') .. ' ' .. detail)
-  redis.call('HDEL', job, 'attempt:' .. integer(count - 20))
-end
-
 -- Where the job goes: its next status and, if that is failed, the reason. `spent` holds both budgets' counts.
 local function next_status(attempt, fields, spent)
   if attempt.outcome == 'succeeded' then return 'succeeded' end
@@ -38,18 +30,53 @@ local function next_status(attempt, fields, spent)
 end
 
 local SETTLE_FIELDS = {'status', 'owner', 'epoch', 'token', 'queue', 'priority', 'sequence', 'attempt', 'failures',
-  'crashes', 'max_attempts', 'max_crashes', 'started_ms', 'worker', 'expires_ms', 'unhandled_ms', 'cancel_requested_ms'}
+  'crashes', 'max_attempts', 'max_crashes', 'started_ms', 'worker', 'expires_ms', 'unhandled_ms', 'cancel_requested_ms',
+  'attempts_kept'}
 
-local function read_fields(job, names)
-  local values, fields = redis.call('HMGET', job, unpack(names)), {}
+local function read_fields(key, names)
+  local values, fields = redis.call('HMGET', key, unpack(names)), {}
   for i, name in ipairs(names) do fields[name] = values[i] or nil end
   return fields
 end
 
+-- One write of a hash: fields to set and fields to remove, collected.
+local function write(job, set, gone)
+  redis.call('HSET', job, unpack(set))
+  if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
+end
+
+local function put(set, field, value)
+  set[#set + 1], set[#set + 2] = field, value
+end
+
+-- Keeps the last 20 failed attempts: seven words of ours, then the supervisor's detail, which stays opaque.
+local function keep_attempt(fields, attempt, set, gone)
+  local count = tonumber(fields.attempts_kept or 0) + 1
+  local words = {attempt.outcome, fields.attempt, fields.started_ms, integer(now), fields.owner, fields.epoch,
+    fields.worker}
+  put(set, 'attempts_kept', integer(count))
+  put(set, 'attempt:' .. integer(count), table.concat(words, ' ') .. ' ' .. attempt.detail)
+  if count > 20 then gone[#gone + 1] = 'attempt:' .. integer(count - 20) end
+end
+
+-- What the attempt leaves behind for those who read the job.
+local function leave_verdict(fields, attempt, reason, set, gone)
+  -- Nothing is there to remove before the first verdict.
+  local fresh = fields.attempt == '1' and not fields.unhandled_ms
+  for name, value in pairs({reason = attempt.reason ~= '' and attempt.reason or reason or '', error = attempt.error,
+    result = attempt.result, receipt = attempt.receipt}) do
+    if value ~= '' then put(set, name, value) elseif not fresh then gone[#gone + 1] = name end
+  end
+  -- The ten minutes count from the first of unhandled attempts in a row.
+  if attempt.outcome == 'unhandled' then
+    put(set, 'unhandled_ms', fields.unhandled_ms or integer(now))
+  elseif fields.unhandled_ms then
+    gone[#gone + 1] = 'unhandled_ms'
+  end
+end
+
 -- Puts a job back where it waits. What spent nothing counts as not started, so its expiry holds again.
-local function put_back(base, id, fields, spent, status, delay_ms)
-  local job = base .. 'job:' .. id
-  redis.call('HSET', job, 'status', status, 'attempt', spent.failures + spent.crashes)
+local function put_back(base, id, fields, spent, status, due)
   if fields.expires_ms and spent.failures + spent.crashes == 0 then
     redis.call('ZADD', base .. 'expiring', fields.expires_ms, id)
   end
@@ -57,35 +84,46 @@ local function put_back(base, id, fields, spent, status, delay_ms)
     put_ready(base, id, fields.queue, fields.priority, fields.sequence)
     wake(base, fields.queue)
   else
-    redis.call('HSET', job, 'run_at_ms', integer(now + delay_ms))
-    put_scheduled(base, id, fields.queue, now + delay_ms)
+    put_scheduled(base, id, fields.queue, due)
   end
 end
 
--- What the attempt leaves behind for those who read the job.
-local function write_verdict(job, attempt, reason)
-  for name, value in pairs({reason = attempt.reason ~= '' and attempt.reason or reason or '', error = attempt.error,
-    result = attempt.result, receipt = attempt.receipt}) do
-    if value ~= '' then redis.call('HSET', job, name, value) else redis.call('HDEL', job, name) end
-  end
-  -- The ten minutes count from the first of unhandled attempts in a row.
-  if attempt.outcome == 'unhandled' then
-    redis.call('HSETNX', job, 'unhandled_ms', integer(now))
-  else
-    redis.call('HDEL', job, 'unhandled_ms')
-  end
+-- The incarnation in whose name attempts are settled, with what `file_settled` has still to do.
+local function holder_of(base, name, epoch, limits)
+  return {base = base, name = name, epoch = epoch, limits = limits, settled = {}, flagged = {}, ended = {}}
 end
 
--- Settles one attempt of the incarnation `holder` {base, name, epoch, limits}. `attempt` holds outcome, final, delay_ms,
--- reason, error, result, receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own).
+-- Writes where the job goes now into its record and, if it goes back, into the index where it waits.
+local function move(holder, id, fields, spent, status, due, set, gone)
+  local job = holder.base .. 'job:' .. id
+  if status == 'pending' or status == 'scheduled' then
+    put(set, 'attempt', spent.failures + spent.crashes)
+    if status == 'scheduled' then put(set, 'run_at_ms', integer(due)) end
+    write(job, set, gone)
+    put_back(holder.base, id, fields, spent, status, due)
+    return
+  end
+  put(set, 'ended_ms', integer(now))
+  write(job, set, gone)
+  redis.call('PEXPIRE', job, integer(keep_ms(status, holder.limits)))
+  holder.ended[status] = holder.ended[status] or {}
+  table.insert(holder.ended[status], id)
+end
+
+-- Whether the attempt is still the holder's own.
+local function is_held(fields, holder, token)
+  return fields.status == 'running' and fields.owner == holder.name and fields.epoch == holder.epoch
+    and fields.token == token
+end
+
+-- Settles one attempt of the incarnation `holder`. `attempt` holds outcome, final, delay_ms, reason, error, result,
+-- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own).
 -- Returns the job's next status; 'stale' or 'missing' when the attempt is no longer valid, and then writes nothing
--- to the job: whoever lost the claim writes nothing.
+-- to the job: whoever lost the claim writes nothing. `file_settled` must follow, before anything is claimed.
 local function settle(holder, id, token, attempt)
-  local base, job = holder.base, holder.base .. 'job:' .. id
-  local fields = read_fields(job, SETTLE_FIELDS)
+  local fields = read_fields(holder.base .. 'job:' .. id, SETTLE_FIELDS)
   if not fields.status then return 'missing' end
-  if fields.status ~= 'running' or fields.owner ~= holder.name or fields.epoch ~= holder.epoch
-    or fields.token ~= token then return 'stale' end
+  if not is_held(fields, holder, token) then return 'stale' end
   fields.max_attempts = fields.max_attempts or attempt.max_attempts
   fields.max_crashes = fields.max_crashes or attempt.max_crashes
   local spent = {
@@ -93,18 +131,22 @@ local function settle(holder, id, token, attempt)
     crashes = tonumber(fields.crashes) + (CRASH[attempt.outcome] and 1 or 0),
   }
   local status, reason = next_status(attempt, fields, spent)
-  redis.call('HDEL', base .. 'running:' .. holder.name .. ':' .. holder.epoch, id)
-  redis.call('HDEL', base .. 'cancels:' .. holder.name .. ':' .. holder.epoch, id)
-  redis.call('HSET', job, 'failures', spent.failures, 'crashes', spent.crashes)
-  if attempt.detail ~= '' then keep_attempt(job, fields, attempt.outcome, attempt.detail) end
+  local set, gone = {'status', status, 'failures', spent.failures, 'crashes', spent.crashes}, {}
+  if attempt.detail ~= '' then keep_attempt(fields, attempt, set, gone) end
   -- What did not count says nothing: then the job keeps what the attempt before left behind.
-  if not FREE[attempt.outcome] then write_verdict(job, attempt, reason) end
-  if status == 'pending' or status == 'scheduled' then
-    put_back(base, id, fields, spent, status, tonumber(attempt.delay_ms))
-  else
-    end_job(base, id, status, holder.limits)
-  end
+  if not FREE[attempt.outcome] then leave_verdict(fields, attempt, reason, set, gone) end
+  move(holder, id, fields, spent, status, now + tonumber(attempt.delay_ms), set, gone)
+  table.insert(holder.settled, id)
+  if fields.cancel_requested_ms then table.insert(holder.flagged, id) end
   return status
+end
+
+-- What settling does to the indexes of running and of ended jobs, for all jobs at once.
+local function file_settled(holder)
+  local suffix = holder.name .. ':' .. holder.epoch
+  if #holder.settled > 0 then redis.call('HDEL', holder.base .. 'running:' .. suffix, unpack(holder.settled)) end
+  if #holder.flagged > 0 then redis.call('HDEL', holder.base .. 'cancels:' .. suffix, unpack(holder.flagged)) end
+  for status, ids in pairs(holder.ended) do file_ended(holder.base, status, ids, holder.limits) end
 end
 
 -- What a job that is put back without a verdict is settled with.
