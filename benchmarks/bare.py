@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.server import Server
 from benchmarks.watch import lateness
 from jobworker.store.claims import Claim, Settle, Wanted
-from jobworker.store.connection import connect_async
+from jobworker.store.connection import connect_wire
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.job import Receipt
 from jobworker.store.keys import Keys
@@ -52,9 +52,9 @@ def exchange(on: Server, slots: int) -> float:
 
 
 async def _exchange(url: str, slots: int) -> float:
-    client = connect_async(url, timeout_seconds=10)
+    caller = connect_wire(url, timeout_seconds=10)
     who = Registration(host="bare", pid=os.getpid(), version="", workers=slots)
-    incarnation = await Incarnation.register(client, Keys(), "bare", who, Terms(lease_ms=_LEASE_MS), lock_id="bare")
+    incarnation = await Incarnation.register(caller, Keys(), "bare", who, Terms(lease_ms=_LEASE_MS), lock_id="bare")
     wanted = [Wanted(worker) for worker in range(slots)]
     began = time.perf_counter()
     claims = (await incarnation.exchange(call := 1, [], wanted)).claims
