@@ -63,6 +63,8 @@ async def _run(settings: Settings, lock: NameLock, notifier: Notifier) -> int:
     try:
         return await supervisor.run()
     finally:
+        # What is killed now says so while the loop closes, which closes the pipe for signals first.
+        loop.remove_signal_handler(signal.SIGCHLD)
         supervisor.kill_everything()
 
 
