@@ -63,6 +63,11 @@ class Session:
         return len(self._desk.held())
 
     @property
+    def redis_answers(self) -> bool:
+        """Whether Redis answered the last beat."""
+        return self._lease.redis_answers
+
+    @property
     def undelivered(self) -> int:
         """How many ended attempts Redis does not know of."""
         return self._exchange.unsettled
