@@ -14,6 +14,7 @@ from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
 from tests.support.redis_source import RedisSource
 from tests.support.snapshot import changes, snapshot
@@ -123,8 +124,8 @@ class Supervisor:
         (word,) = self.exchange(settling(attempted, outcome, **options)).words
         return word
 
-    def beat(self) -> BeatAnswer:
-        answer: BeatAnswer = self._world.run(self.incarnation.beat())
+    def beat(self, roster: Roster = Roster()) -> BeatAnswer:  # noqa: B008 - it is frozen
+        answer: BeatAnswer = self._world.run(self.incarnation.beat(roster))
         return answer
 
     def reconcile(self, *held: Claim | Attempted, call: int | None = None) -> list[Attempted]:
