@@ -46,7 +46,7 @@ class Rig:
                 *(f"--workers={workers}", "--log-level=error", *options),
             ]
         )
-        self._wait_for(lambda: bool(self.store.supervisors()))
+        self._wait_for(lambda: bool(self.store.fleet.supervisors()))
 
     def submit(self, kind: str, payload: object, *, timeout_seconds: float = 60, max_attempts: int = 1) -> str:
         """Enqueue a job and return its id."""

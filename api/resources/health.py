@@ -6,8 +6,9 @@ import msgspec
 from jobworker.api.availability import Availability
 from jobworker.api.schemas import Live, Ready
 from jobworker.api.views import format_instant
-from jobworker.store.jobs import JobStore, Pause
+from jobworker.store.jobs import JobStore
 from jobworker.store.keys import ALL_QUEUES
+from jobworker.store.pause import Pause
 
 
 class Liveness:
@@ -31,7 +32,7 @@ class Readiness:
         """Say so, and what nevertheless keeps jobs from running."""
         with self._available:
             self._store.check_writable()
-            warnings = [] if self._store.supervisors() else ["no supervisor is running"]
+            warnings = [] if self._store.fleet.supervisors() else ["no supervisor is running"]
             warnings += [_describe(pause) for pause in self._store.pauses()]
         resp.data = msgspec.json.encode(Ready(warnings=warnings))
 

@@ -45,9 +45,15 @@ class World:
         return self._runner.run(coroutine)
 
     def register(
-        self, name: str = "alpha", *, lock_id: str = "lock", proofs: Sequence[str] = (), terms: Terms | None = None
+        self,
+        name: str = "alpha",
+        *,
+        lock_id: str = "lock",
+        proofs: Sequence[str] = (),
+        terms: Terms | None = None,
+        queues: str = "",
     ) -> "Supervisor":
-        who = Registration(host="host", pid=4711, version="1", workers=2)
+        who = Registration(host="host", pid=4711, version="1", workers=2, queues=queues)
         terms = terms or self.terms
         registering = Incarnation.register(self._watched, self.keys, name, who, terms, lock_id=lock_id, proofs=proofs)
         return Supervisor(self, self.run(registering))
