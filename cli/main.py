@@ -9,6 +9,7 @@ import click
 
 from jobworker.cli.api import api
 from jobworker.cli.config import config
+from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.job import job
 from jobworker.cli.pause import pause, resume
 from jobworker.cli.submit import submit
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, pause, resume, config):
+for _command in (up, supervisor, api, submit, job, pause, resume, queues, workers, handlers, supervisors, config):
     cli.add_command(_command)
 
 
