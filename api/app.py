@@ -6,9 +6,13 @@ from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.middleware import Envelope, LoopbackGuard
 from jobworker.api.refusals import Refusals
+from jobworker.api.resources.handlers import Handlers
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.pause import Pause, Resume
+from jobworker.api.resources.queues import Queue, Queues
+from jobworker.api.resources.supervisors import Supervisors
+from jobworker.api.resources.workers import Workers
 from jobworker.api.submission import Submission
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
@@ -25,6 +29,11 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/jobs/{job_id}": Job(store, available, catalogue, submission),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
+        "/queues": Queues(store.fleet, available),
+        "/queues/{queue}": Queue(store.fleet, available),
+        "/supervisors": Supervisors(store.fleet, available),
+        "/workers": Workers(store.fleet, available),
+        "/handlers": Handlers(store, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }

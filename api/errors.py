@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobworker.store.errors import InvalidJob, JobNotFound, StoreError
+from jobworker.store.errors import InvalidJob, JobNotFound, QueueNotFound, StoreError
 
 
 class ApiError(Exception):
@@ -35,6 +35,10 @@ class NotAJobId(RequestRefused):
     """The path names no job."""
 
 
+class UnknownParameter(RequestRefused):
+    """The address has a parameter that is not known."""
+
+
 class PayloadTooLarge(RequestRefused):
     """The payload is too large."""
 
@@ -59,9 +63,11 @@ STATUS: Final[dict[type[Exception], int]] = {
     ForeignRequest: 403,
     NotAJobId: 404,
     JobNotFound: 404,
+    QueueNotFound: 404,
     PayloadTooLarge: 413,
     NotJson: 415,
     InvalidBody: 422,
+    UnknownParameter: 422,
     InvalidJob: 422,
     StoreError: 503,
 }

@@ -9,6 +9,7 @@ import click
 
 from jobworker.cli.api import api
 from jobworker.cli.config import config
+from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
 from jobworker.cli.pause import pause, resume
@@ -37,7 +38,10 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, pause, resume, config, healthcheck):
+_JOBS = (submit, job, pause, resume)
+_FLEET = (queues, workers, handlers, supervisors)
+
+for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, healthcheck):
     cli.add_command(_command)
 
 

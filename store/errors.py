@@ -36,6 +36,14 @@ class JobNotFound(StoreError):
         self.job_id = job_id
 
 
+class QueueNotFound(StoreError):
+    """No queue has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no queue {name[:128]}: no job was ever put into it")
+        self.name = name
+
+
 class WrongState(StoreError):
     """The job's state forbids this."""
 

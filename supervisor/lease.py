@@ -9,6 +9,7 @@ import structlog
 from jobworker.store.claims import Attempted, BeatAnswer
 from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
 from jobworker.store.incarnation import Incarnation
+from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 
 log = structlog.get_logger("jobworker.lease")
@@ -28,12 +29,19 @@ class Lease:
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 
-    def __init__(self, incarnation: Incarnation, beat_seconds: float, fence: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        beat_seconds: float,
+        fence: Callable[[int], None],
+        roster: Callable[[], Roster],
+    ) -> None:
         self.cancel: Callable[[Iterable[Attempted]], None]
         self.compare: Callable[[int], None]
         self._incarnation = incarnation
         self._beat_seconds = beat_seconds
         self._set_fence = fence
+        self._roster = roster
         #: Whether Redis answered last time; registering was the first.
         self.redis_answers = True
         self._fence_ns = 0
@@ -52,9 +60,10 @@ class Lease:
     async def beat(self) -> BeatAnswer:
         """Renew the lease and act on the answer."""
         async with self._beating:
+            roster = self._roster()
             sent_ns = boottime_ns()
             try:
-                answer = await self._incarnation.beat()
+                answer = await self._incarnation.beat(roster)
             except (StoreUnavailable, StoreMisconfigured):
                 self.redis_answers = False
                 raise

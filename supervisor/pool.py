@@ -58,6 +58,8 @@ class Pool:
         self.listener: Listener
         #: How many serve when all is well, spares not counted.
         self.size = size
+        #: How many died that nobody had asked to end.
+        self.restarts = 0
         self._spares = spares
         self._fork = fork
         self._killer = killer
@@ -141,7 +143,7 @@ class Pool:
                 log.error("a worker wrote an assignment", worker=worker.pid)
 
     def _hear_report(self, worker: WorkerProcess, report: Report) -> None:
-        worker.proven = True
+        worker.jobs += 1
         self._wait_seconds = FIRST_WAIT_SECONDS
         if worker.stage is Stage.BUSY:
             worker.stage = Stage.IDLE
@@ -231,7 +233,9 @@ class Pool:
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
         worker.close()
-        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.proven:
+        if not _was_wanted(worker):
+            self.restarts += 1
+        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs:
             self._start_failed(judge(status, worker.intent).message)
         self.listener.died(worker, status, started=started)
         self._fill()
@@ -266,6 +270,13 @@ def _messages(worker: WorkerProcess) -> Iterator[messages.Message]:
         except (msgspec.DecodeError, ValueError) as error:
             raise BadFrame("a frame that is no message") from error
         yield message
+
+
+def _was_wanted(worker: WorkerProcess) -> bool:
+    """Whether a dead worker was dismissed, or killed for another reason than what it did itself."""
+    if worker.intent is None:
+        return worker.stage is Stage.ENDING
+    return worker.intent.outcome is not Outcome.CRASHED
 
 
 def _peek_child() -> int | None:

@@ -17,6 +17,7 @@ from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
 from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.turns import Turns
 from jobworker.supervisor.verdict import Intent
 
@@ -45,7 +46,8 @@ class Session:
         self._beating = incarnation.on(connect_wire(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        self._lease = Lease(self._beating, mine.beat, pool.set_fence)
+        roster = RosterKeeper(pool, incarnation.epoch)
+        self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
             self._hints,

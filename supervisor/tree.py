@@ -13,6 +13,8 @@ from typing import Final
 
 import structlog
 
+from jobworker.supervisor.procfs import read_stat
+
 log = structlog.get_logger("jobworker.tree")
 
 #: Passes over /proc after which what still lives is called unkillable (state D, or another user's).
@@ -29,28 +31,11 @@ def read_children() -> Children:
     """
     children: Children = {}
     for name in os.listdir("/proc"):
-        if name.isdecimal() and (stat := _read_stat(name)) is not None:
-            state, parent = stat
+        if name.isdecimal() and (stat := read_stat(name)) is not None:
+            state, parent, _ = stat.split(b" ", 2)
             if state not in (b"Z", b"X"):
-                children.setdefault(parent, []).append(int(name))
+                children.setdefault(int(parent), []).append(int(name))
     return children
-
-
-def _read_stat(name: str) -> tuple[bytes, int] | None:
-    try:
-        descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        # Gone, or hidden from us by the mount option hidepid: another user's, and none of our workers'.
-        return None
-    try:
-        data = os.read(descriptor, 1024)
-    except ProcessLookupError:
-        return None
-    finally:
-        os.close(descriptor)
-    # The command's name stands in parentheses and may hold anything: the last one closes it.
-    state, parent, _ = data[data.rindex(b")") + 2 :].split(b" ", 2)
-    return state, int(parent)
 
 
 def descendants(children: Children, root: int) -> Iterator[int]:

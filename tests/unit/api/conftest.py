@@ -1,6 +1,7 @@
 """The application over a store, asked without a network."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -12,12 +13,16 @@ from falcon import testing
 from jobworker.api.app import create_app
 from jobworker.api.availability import Availability
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.claims import Wanted
 from jobworker.store.errors import StoreUnavailable
+from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.scripts import script
 from jobworker.store.settings import Settings
+from tests.support.redis_source import RedisSource
 from tests.support.reply import Reply
 
 JSON = {"Content-Type": "application/json"}
@@ -81,3 +86,22 @@ def api(redis_client: redis.Redis) -> Iterator[Api]:
     api = Api(redis_client)
     yield api
     api.available.close()
+
+
+@pytest.fixture
+def supervise(redis_source: RedisSource) -> Callable[..., int]:
+    """Do what a supervisor does: register, beat, claim for workers; return its epoch."""
+
+    async def live(name: str, roster: Roster, queues: str, claim_for: Sequence[int]) -> int:
+        client = redis_source.connect_async()
+        who = Registration(host="host", pid=4711, version="1", workers=2, queues=queues)
+        incarnation = await Incarnation.register(client, Keys(), name, who, Terms(), lock_id="lock")
+        await incarnation.beat(roster)
+        await incarnation.exchange(1, [], [Wanted(pid) for pid in claim_for])
+        await client.aclose()
+        return incarnation.epoch
+
+    def supervise(name: str, *, roster: Roster | None = None, queues: str = "", claim_for: Sequence[int] = ()) -> int:
+        return asyncio.run(live(name, roster or Roster(), queues, claim_for))
+
+    return supervise

@@ -312,6 +312,34 @@ def test_a_report_takes_the_brake_off(scene: Scene) -> None:
     assert len(scene.made) == 4
 
 
+def test_a_death_that_nobody_asked_for_counts_as_a_restart(scene: Scene) -> None:
+    scene.full()
+    scene.made[0].stage = Stage.BUSY
+    scene.die(scene.made[0])
+    scene.die(scene.made[2])
+    assert scene.pool.restarts == 2
+
+
+def test_what_a_worker_is_killed_for_writing_counts_as_a_restart(scene: Scene) -> None:
+    scene.full()
+    scene.made[0]._theirs.send(b"garbage")
+    scene.let_pass()
+    scene.die(scene.made[0])
+    assert scene.pool.restarts == 1
+
+
+def test_a_death_that_was_asked_for_counts_as_none(scene: Scene) -> None:
+    scene.full()
+    cancelled, retired = scene.made[:2]
+    scene.pool.kill(cancelled, INTENT)
+    scene.die(cancelled)
+    retired.stage = Stage.BUSY
+    report(retired, retiring="it left threads")
+    scene.let_pass()
+    scene.die(retired)
+    assert scene.pool.restarts == 0
+
+
 def test_code_that_changed_on_disk_is_not_used_and_asked_for_again_later(scene: Scene) -> None:
     scene.start()
     say(scene.made[1], Hello((ENTRY,), "other digest"))
