@@ -31,7 +31,7 @@ def supervisor(on: Server, workers: int) -> Iterator[psutil.Popen]:
     options = (f"--redis={on.url}", "--state-dir=.", f"--workers={workers}", "--spares=1", "--log-level=error")
     handlers = [f"--handlers={module}" for module in HANDLERS]
     with process([*JOBWORKER, "supervisor", *options, *handlers], on.folder) as running:
-        until(on.store.supervisors)
+        until(on.store.fleet.supervisors)
         yield running
 
 
