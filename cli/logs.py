@@ -6,11 +6,9 @@ from typing import Final
 import structlog
 from structlog.typing import Processor
 
-from jobworker.cli.outlet import Outlet
+from jobworker.cli.outlet import STDERR, Outlet
 from jobworker.store.configuration import Loaded
 from jobworker.store.settings import LogSettings
-
-STDERR: Final = 2
 
 _SHARED: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,

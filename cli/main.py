@@ -10,6 +10,8 @@ import click
 from jobworker.cli.api import api
 from jobworker.cli.config import config
 from jobworker.cli.job import job
+from jobworker.cli.outlet import fill_standard_streams
+from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
@@ -42,6 +44,7 @@ for _command in (up, supervisor, api, submit, job, pause, resume, config):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command that the arguments name, and exit with its code."""
+    fill_standard_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -85,5 +88,5 @@ def _sentence(error: click.ClickException) -> str:
 def _report(message: str, code: int) -> int:
     # What stands above the last line is the traceback of somebody's handler module.
     traceback, newline, sentence = message.rstrip().rpartition("\n")
-    click.echo(f"{traceback}{newline}jobworker: {sentence}", err=True)
+    say(f"{traceback}{newline}jobworker: {sentence}", err=True)
     return code

@@ -3,10 +3,13 @@
 import os
 import select
 import stat
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
+STDOUT: Final = 1
+STDERR: Final = 2
 #: A pipe that has room takes this much at once, and whole (POSIX: PIPE_BUF).
 PIECE_BYTES: Final = 4096
 
@@ -70,3 +73,15 @@ def _has_room(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(0))
+
+
+def fill_standard_streams() -> None:
+    """Give stdin, stdout and stderr the null device where we were started without them.
+
+    Else the next file or socket would get the number, and take what is printed there.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (STDOUT, "stdout", "w"), (STDERR, "stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest free number is the one that is missing.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))

@@ -1,7 +1,9 @@
 """Processes whose output nobody reads, or can be written nowhere: they work on."""
 
+import os
 import signal
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,14 @@ from jobworker.store.settings import ClientSettings
 from tests.support.command import Command
 from tests.support.full_pipe import full_pipe
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.up import Up
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real
+
+
+#: Starts a command with neither stdin, stdout nor stderr.
+WITHOUT_STREAMS = ("bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash")
 
 
 def run_jobs(server: RedisServer, count: int) -> None:
@@ -36,9 +43,29 @@ def lives(client: ApiClient) -> bool:
     return False
 
 
+@contextmanager
+def broken_pipe() -> Iterator[int]:
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@contextmanager
+def full_disk() -> Iterator[int]:
+    with Path("/dev/full").open("w") as file:
+        yield file.fileno()
+
+
+@contextmanager
+def unread_pipe() -> Iterator[int]:
+    with full_pipe() as pipe:
+        yield pipe.writer
+
+
 def test_a_supervisor_whose_log_nobody_reads_runs_jobs_and_drains(redis_server: RedisServer, tmp_path: Path) -> None:
     options = ("--redis", redis_server.url, "--log-level", "debug", "--workers", "2")
-    with full_pipe() as pipe, Command.jobworker("supervisor", *options, directory=tmp_path, output=pipe.writer) as it:
+    with unread_pipe() as pipe, Command.jobworker("supervisor", *options, directory=tmp_path, output=pipe) as it:
         run_jobs(redis_server, 50)
         it.signal(signal.SIGTERM)
         assert it.wait() == 0
@@ -49,11 +76,30 @@ def test_an_api_whose_log_nobody_reads_answers_and_drains(redis_server: RedisSer
     options = ("--redis", redis_server.url, "--log-level", "debug", "--listen", f"127.0.0.1:{port}")
     settings = ClientSettings(url=f"http://127.0.0.1:{port}")
     with (
-        full_pipe() as pipe,
-        Command.jobworker("api", *options, directory=tmp_path, output=pipe.writer) as it,
+        unread_pipe() as pipe,
+        Command.jobworker("api", *options, directory=tmp_path, output=pipe) as it,
         ApiClient(settings) as client,
     ):
         wait_until(lambda: lives(client), 20)
         client.post("/jobs", {})
         it.signal(signal.SIGTERM)
         assert it.wait() == 0
+
+
+@pytest.mark.parametrize("place", [unread_pipe, broken_pipe, full_disk])
+def test_up_works_where_nothing_can_be_printed(
+    place: Callable[[], AbstractContextManager[int]], tmp_path: Path
+) -> None:
+    with place() as output, Up(tmp_path, output=output) as up:
+        run_one_and_drain(up)
+
+
+def test_up_works_without_any_standard_stream(tmp_path: Path) -> None:
+    with Up(tmp_path, prefix=WITHOUT_STREAMS) as up:
+        run_one_and_drain(up)
+
+
+def run_one_and_drain(up: Up) -> None:
+    wait_until(lambda: lives(up.client), 20)
+    up.wait_for_status(up.submit("echo", 1), "succeeded")
+    assert up.drain() == 0

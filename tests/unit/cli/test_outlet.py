@@ -1,6 +1,8 @@
 import os
 import pty
 import socket
+import subprocess
+import sys
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,3 +105,15 @@ def test_what_no_encoding_has_is_shown() -> None:
     with full_pipe(PIECE_BYTES) as pipe:
         assert Outlet(pipe.writer).write("\udc80\n")
         assert pipe.drain().endswith(b"x\\udc80\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ""])
+def test_a_standard_stream_that_is_missing_is_the_null_device_also_for_those_we_start(closed: str) -> None:
+    program = (
+        "import os, subprocess, sys; from jobworker.cli.outlet import fill_standard_streams; fill_standard_streams()\n"
+        "for stream in (sys.stdout, sys.stderr): stream.reconfigure(line_buffering=True)\n"
+        "assert sys.stdin.fileno() == 0, sys.stdin\n"
+        "assert subprocess.call(['bash', '-c', 'echo out; echo err >&2; ls -l /proc/self/fd/0 > /dev/null']) == 0\n"
+        "assert os.open('/', os.O_RDONLY) > 2\n"
+    )
+    assert subprocess.call(["bash", "-c", f'exec "$@" {closed}', "bash", sys.executable, "-c", program]) == 0
