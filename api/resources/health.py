@@ -33,6 +33,8 @@ class Readiness:
             self._store.check_writable()
             warnings = [] if self._store.supervisors() else ["no supervisor is running"]
             warnings += [_describe(pause) for pause in self._store.pauses()]
+        if (reason := self._available.trouble.reason) is not None:
+            warnings.append(f"some requests are answered with 503: {reason}")
         resp.data = msgspec.json.encode(Ready(warnings=warnings))
 
     on_head = on_get
