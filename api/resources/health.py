@@ -31,6 +31,8 @@ class Readiness:
         with self._available:
             self._store.check_writable()
             warnings = list(warnings_of(self._store))
+        if (reason := self._available.trouble.reason) is not None:
+            warnings.append(f"some requests are answered with 503: {reason}")
         resp.data = msgspec.json.encode(Ready(warnings=warnings))
 
     on_head = on_get

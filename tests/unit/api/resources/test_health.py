@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from jobworker.store.errors import StoreError
 from tests.unit.api.conftest import Api
 
 Supervise = Callable[..., int]
@@ -68,6 +69,12 @@ def test_readiness_is_503_with_a_time_to_retry_while_redis_is_away(api: Api) -> 
     answer = api.get("/readyz")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json["detail"] == "Redis is not reachable: test"
+
+
+def test_readiness_warns_of_what_redis_refuses(api: Api) -> None:
+    with pytest.raises(StoreError), api.available:
+        raise StoreError("test")
+    assert "some requests are answered with 503: test" in api.get("/readyz").json["warnings"]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
