@@ -9,7 +9,7 @@ import os
 import signal
 from typing import Final
 
-from jobworker.cli.death_signal import death_signal
+from jobworker.api.death_signal import death_signal
 from jobworker.cli.inbox import SignalInbox
 
 #: What the other process gets when the guard dies: end now, without loss. A script's background jobs ignore SIGINT and
