@@ -9,6 +9,7 @@ import click
 
 from jobworker.cli.api import api
 from jobworker.cli.config import config
+from jobworker.cli.doctor import doctor
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
 from jobworker.cli.pause import pause, resume
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, pause, resume, config, healthcheck):
+for _command in (up, supervisor, api, submit, job, pause, resume, config, doctor, healthcheck):
     cli.add_command(_command)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
+from jobworker.store.catalogue import fingerprints
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
@@ -201,6 +202,7 @@ class Supervisor:
             version=version("jobworker"),
             workers=self._pool.size,
             queues=" ".join(mine.queues),
+            types=fingerprints(self._pool.catalogue.values()),
         )
         terms = Terms(
             round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
