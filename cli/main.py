@@ -9,6 +9,7 @@ import click
 
 from jobworker.cli.api import api
 from jobworker.cli.config import config
+from jobworker.cli.doctor import doctor
 from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
@@ -43,7 +44,7 @@ def cli() -> None:
 _JOBS = (submit, job, pause, resume)
 _FLEET = (queues, workers, handlers, supervisors)
 
-for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, healthcheck):
+for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
     cli.add_command(_command)
 
 

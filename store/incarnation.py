@@ -46,6 +46,8 @@ class Registration(Struct, frozen=True):
     version: str
     workers: int
     queues: str = ""
+    #: JSON: type -> fingerprint of its entry in the catalogue, by which supervisors that disagree are found.
+    types: str = "{}"
 
 
 class OldCall(StoreError):
