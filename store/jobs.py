@@ -12,7 +12,7 @@ from jobworker.store.connection import connect, translated
 from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
 from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES, MAX_TYPES
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
@@ -60,18 +60,20 @@ class JobStore:
         """Store up to 200 jobs, all or none; return each one's first state.
 
         Safe to repeat: a job whose id is known is left as it is and answers as the first time.
-        Raises InvalidJob when one would expire before it is due, or when there would be too many queues.
+        Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types.
         """
         assert 1 <= len(jobs) <= MAX_BATCH_JOBS
         keys = self._keys
-        arguments: list[Argument] = [keys.base, MAX_QUEUES, len(jobs)]
+        arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
             arguments += _enqueue_arguments(job)
-        reply = self._run("enqueue", [keys.meta, keys.queues, keys.scheduled, keys.expiring], arguments)
+        reply = self._run("enqueue", [keys.meta, keys.queues, keys.types, keys.scheduled, keys.expiring], arguments)
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
             raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
+        if reply[0] == b"too_many_types":
+            raise InvalidJob(f"there are jobs of {MAX_TYPES} types already; use one of them", field="type")
         return [JobState(word.decode()) for word in reply[1:]]
 
     def get(self, job_id: str) -> JobRecord:
@@ -85,12 +87,17 @@ class JobStore:
         """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""
         keys = self._keys
         arguments: list[Argument] = [keys.base, job_id, *self._retention.arguments()]
-        word, *state = self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments)
-        if word == b"missing":
-            raise JobNotFound(job_id)
-        if word == b"ended":
-            raise WrongState(job_id, state[0].decode())
+        word = _check(job_id, self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments))
         return "cancelled" if word == b"cancelled" else "cancelling"
+
+    def retry(self, job_id: str) -> None:
+        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState."""
+        keys = self._keys
+        _check(job_id, self._run("retry", [keys.job(job_id), keys.meta], [keys.base, job_id]))
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that has ended. Raises JobNotFound, WrongState."""
+        _check(job_id, self._run("delete", [self._keys.job(job_id)], [self._keys.base, job_id]))
 
     def pause(self, queue: str | None = None, *, who: str, reason: str | None = None) -> None:
         """Claim nothing more from `queue` (None: from any) until it is resumed; running jobs run on."""
@@ -131,6 +138,15 @@ class JobStore:
     def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
         with translated():
             return script(name).run(self._client, keys, arguments)
+
+
+def _check(job_id: str, reply: list[bytes]) -> bytes:
+    """Return the word of a reply that is no refusal."""
+    if reply[0] == b"missing":
+        raise JobNotFound(job_id)
+    if reply[0] in (b"ended", b"not_ended"):
+        raise WrongState(job_id, reply[1].decode())
+    return reply[0]
 
 
 def _enqueue_arguments(job: NewJob) -> list[Argument]:

@@ -24,6 +24,9 @@ log = structlog.get_logger("jobworker.session")
 
 #: How often the catalogue is published anew.
 PUBLISH_SECONDS: Final = 3600.0
+#: How often ended jobs are swept; while some are left, how soon again.
+SWEEP_SECONDS: Final = 10.0
+SWEEP_ON_SECONDS: Final = 0.1
 #: How long a cancelled task may take before it is cancelled again.
 CANCEL_AGAIN_SECONDS: Final = 0.05
 
@@ -73,9 +76,8 @@ class Session:
         self._desk.poke = self._exchange.poke
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [
-                    tasks.create_task(run()) for run in (self._lease.run, self._listener.run, self._publish_again)
-                ]
+                actors = (self._lease.run, self._listener.run, self._publish_again, self._sweep_again)
+                others = [tasks.create_task(run()) for run in actors]
                 try:
                     await self._exchange.run()
                 finally:
@@ -105,6 +107,15 @@ class Session:
             await asyncio.sleep(PUBLISH_SECONDS)
             with suppress(StoreError):
                 await self._beating.publish(list(self._pool.catalogue.values()))
+
+    async def _sweep_again(self) -> None:
+        """Delete what has been kept long enough, also while nothing ends."""
+        while True:
+            left = 0
+            # What cannot be swept now can be later.
+            with suppress(StoreError):
+                left = await self._beating.sweep()
+            await asyncio.sleep(SWEEP_ON_SECONDS if left else SWEEP_SECONDS)
 
     async def _leave(self) -> None:
         try:
