@@ -30,6 +30,10 @@ class InvalidJob(StoreError):
         self.field = field
 
 
+class BadCursor(StoreError):
+    """The cursor is none that was given; leave it out to begin anew."""
+
+
 class JobNotFound(StoreError):
     """No job has this id."""
 

@@ -1,4 +1,4 @@
-"""The clients' side of the store: enqueue, read, cancel, pause. For threads; the API and the command line use it."""
+"""The clients' side of the store: put jobs in, read, list and change them. For threads."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -12,7 +12,8 @@ from jobworker.store.connection import connect, translated
 from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
 from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES, MAX_TYPES
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
+from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
@@ -82,6 +83,19 @@ class JobStore:
         if not pairs:
             raise JobNotFound(job_id)
         return JobRecord.decode(job_id, int(now_ms), dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+    def list_jobs(self, wanted: JobFilter, *, limit: int, cursor: str | None = None) -> JobPage:
+        """Return the next jobs that are `wanted`, at most `limit`. Raises BadCursor.
+
+        What waits comes in the order in which it would run, all else newest first. A job that stays where it is comes
+        exactly once, whatever is written between two pages.
+        """
+        assert 1 <= limit <= MAX_PAGE_JOBS
+        keys = self._keys
+        indexes = [keys.queues, keys.types, keys.scheduled, keys.expiring, keys.supervisors]
+        begin = page_arguments(wanted, cursor)
+        reply = self._run("list", indexes, [keys.base, *begin, limit, MAX_PAGE_LOOKS, *FIELDS])
+        return JobPage.decode(reply, wanted)
 
     def cancel(self, job_id: str) -> CancelWord:
         """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""
