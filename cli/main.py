@@ -9,6 +9,7 @@ import click
 
 from jobworker.cli.api import api
 from jobworker.cli.config import config
+from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
 from jobworker.cli.pause import pause, resume
 from jobworker.cli.submit import submit
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, pause, resume, config):
+for _command in (up, supervisor, api, submit, job, pause, resume, config, healthcheck):
     cli.add_command(_command)
 
 

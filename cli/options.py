@@ -40,9 +40,12 @@ METAVARS: Final = {
 }
 
 
-def with_settings(*sections: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command `--config` and the options of these sections; its first argument is what was `Loaded`."""
-    chosen = [setting for setting in SETTINGS.values() if setting.section in sections]
+def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command `--config` and options; its first argument is what was `Loaded`.
+
+    A name stands for all settings of a section, or for one, as `section.key`.
+    """
+    chosen = [setting for setting in SETTINGS.values() if setting.section in names or setting.name in names]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jobworker.store.errors import StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.store.wire import Wire
 
 #: redis-py asks a connection for PING when it was idle this long, so that a half-dead socket is noticed.
 HEALTH_CHECK_INTERVAL_SECONDS = 15
@@ -32,6 +33,11 @@ def connect_async(url: str, *, timeout_seconds: float, block_seconds: float = 0.
     retry = AsyncRetry(NoBackoff(), 0)
     client: redis.asyncio.Redis = _from_url(redis.asyncio.Redis, url, retry, timeout_seconds, 2, block_seconds)
     return client
+
+
+def connect_wire(url: str, *, timeout_seconds: float) -> Wire:
+    """Return a connection for the scripts of a supervisor; nothing is sent yet."""
+    return Wire(connect_async(url, timeout_seconds=timeout_seconds), timeout_seconds=timeout_seconds)
 
 
 def _from_url(

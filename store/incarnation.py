@@ -24,6 +24,7 @@ from jobworker.store.limits import MAX_BATCH_BYTES, MAX_SWEPT_JOBS
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA
 from jobworker.store.scripts import Argument, script
+from jobworker.store.wire import Caller
 
 
 class Terms(Struct, frozen=True):
@@ -56,17 +57,17 @@ class Incarnation:
     Every method raises Reaped or Superseded when the epoch may no longer write, StoreUnavailable when Redis is away.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, keys: Keys, name: str, epoch: int, terms: Terms) -> None:
+    def __init__(self, caller: Caller, keys: Keys, name: str, epoch: int, terms: Terms) -> None:
         self.name = name
         self.epoch = epoch
         self.terms = terms
-        self._client = client
+        self._caller = caller
         self._keys = keys
 
     @classmethod
     async def register(
         cls,
-        client: redis.asyncio.Redis,
+        caller: Caller,
         keys: Keys,
         name: str,
         who: Registration,
@@ -78,7 +79,7 @@ class Incarnation:
         """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead."""
         record = [item for field, value in msgspec.to_builtins(who).items() for item in (field, value)]
         reply = await _run(
-            client,
+            caller,
             "register",
             [keys.supervisor(name), keys.supervisors, keys.meta],
             [name, terms.lease_ms, lock_id, SCHEMA, len(proofs), *proofs, *record],
@@ -88,22 +89,22 @@ class Incarnation:
             raise NameInUse(name, pid.decode(), host.decode(), int(left_ms))
         if reply[0] == b"schema":
             raise StoreMisconfigured(f"the data in Redis is of schema {reply[1].decode()}, this version knows {SCHEMA}")
-        return cls(client, keys, name, int(reply[1]), terms)
+        return cls(caller, keys, name, int(reply[1]), terms)
 
-    def on(self, client: redis.asyncio.Redis) -> Self:
-        """Return the same incarnation on another client."""
-        return type(self)(client, self._keys, self.name, self.epoch, self.terms)
+    def on(self, caller: Caller) -> Self:
+        """Return the same incarnation on another connection."""
+        return type(self)(caller, self._keys, self.name, self.epoch, self.terms)
 
     async def close(self) -> None:
         """Close the connection; the incarnation goes on."""
-        await self._client.aclose()
+        await self._caller.aclose()
 
     async def publish(self, entries: Sequence[HandlerEntry]) -> None:
         """Tell the API which types can run here."""
         arguments: list[Argument] = []
         for entry in entries:
             arguments += [entry.type, msgspec.json.encode(entry)]
-        await _run(self._client, "publish", [self._keys.handlers], arguments)
+        await _run(self._caller, "publish", [self._keys.handlers], arguments)
 
     async def sweep(self) -> int:
         """Delete ended jobs that have been kept long enough, a bounded step; return how many are left to delete."""
@@ -185,7 +186,7 @@ class Incarnation:
         return [self._keys.base, self.name, self.epoch]
 
     async def _call(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
-        reply = await _run(self._client, name, keys, arguments)
+        reply = await _run(self._caller, name, keys, arguments)
         if reply[0] != b"ok":
             raise _REFUSALS[reply[0]]
         return reply
@@ -194,9 +195,9 @@ class Incarnation:
 _REFUSALS: dict[bytes, type[StoreError]] = {b"reaped": Reaped, b"superseded": Superseded, b"old": OldCall}
 
 
-async def _run(client: redis.asyncio.Redis, name: str, keys: list[str], arguments: list[Argument]) -> Any:
+async def _run(caller: Caller, name: str, keys: list[str], arguments: list[Argument]) -> Any:
     with translated():
-        return await script(name).run_async(client, keys, arguments)
+        return await script(name).run_async(caller, keys, arguments)
 
 
 #: What a supervisor writes into its own inbox to end its wait there.

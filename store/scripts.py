@@ -7,10 +7,11 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-import redis.asyncio
 from redis.exceptions import NoScriptError
 
-Argument = str | bytes | int | float
+from jobworker.store.wire import Argument, Caller
+
+__all__ = ["Argument", "Script", "script"]
 
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 
@@ -31,8 +32,8 @@ class Script:
         except NoScriptError:
             return client.eval(self.source, len(keys), *keys, *arguments)
 
-    async def run_async(self, client: redis.asyncio.Redis, keys: list[str], arguments: list[Argument]) -> Any:
-        """Do the same on an asyncio client."""
+    async def run_async(self, client: Caller, keys: list[str], arguments: list[Argument]) -> Any:
+        """Do the same in an asyncio loop."""
         try:
             return await client.evalsha(self.digest, len(keys), *keys, *arguments)
         except NoScriptError:

@@ -34,6 +34,8 @@ class Lease:
         self._incarnation = incarnation
         self._beat_seconds = beat_seconds
         self._set_fence = fence
+        #: Whether Redis answered last time; registering was the first.
+        self.redis_answers = True
         self._fence_ns = 0
         self._hinted = asyncio.Event()
         self._beating = asyncio.Lock()
@@ -51,7 +53,12 @@ class Lease:
         """Renew the lease and act on the answer."""
         async with self._beating:
             sent_ns = boottime_ns()
-            answer = await self._incarnation.beat()
+            try:
+                answer = await self._incarnation.beat()
+            except (StoreUnavailable, StoreMisconfigured):
+                self.redis_answers = False
+                raise
+            self.redis_answers = True
             self._fence_ns = sent_ns + round(answer.lease_ms * 1e6 * FENCE_PART)
             self._set_fence(self._fence_ns)
         if answer.reaped:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from jobworker.store.connection import connect_async
+from jobworker.store.connection import connect_async, connect_wire
 from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
@@ -45,7 +45,7 @@ class Session:
         self._incarnation = incarnation
         turns = Turns(mine.queues)
         # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
-        self._beating = incarnation.on(connect_async(url, timeout_seconds=timeout))
+        self._beating = incarnation.on(connect_wire(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
         self._lease = Lease(self._beating, mine.beat, pool.set_fence)
@@ -64,6 +64,11 @@ class Session:
     def running(self) -> int:
         """How many attempts are in hand."""
         return len(self._desk.held())
+
+    @property
+    def redis_answers(self) -> bool:
+        """Whether Redis answered the last beat."""
+        return self._lease.redis_answers
 
     @property
     def undelivered(self) -> int:

@@ -12,16 +12,20 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
-from jobworker.store.connection import connect_async
+from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.keys import Keys
 from jobworker.store.settings import Settings
 from jobworker.store.states import Outcome
+from jobworker.supervisor.beacon import Beacon
+from jobworker.supervisor.beatfile import BeatFile
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.errors import SupervisorError
+from jobworker.supervisor.files import beat_file
 from jobworker.supervisor.lock import NameLock
 from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
 from jobworker.supervisor.session import Session
@@ -43,20 +47,24 @@ def run(settings: Settings) -> int:
 
     Raises SupervisorError or StoreError, each with one sentence, when it cannot start or go on.
     """
+    # First of all: whatever is started from here on must not find them.
+    notifier = Notifier.from_environment(os.environ)
     lock = NameLock.acquire(Path(settings.state.dir), settings.supervisor.name)
     setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name}")
     become_subreaper()
     with asyncio.Runner(loop_factory=SupervisorLoop) as runner:
-        return runner.run(_run(settings, lock))
+        return runner.run(_run(settings, lock, notifier))
 
 
-async def _run(settings: Settings, lock: NameLock) -> int:
+async def _run(settings: Settings, lock: NameLock, notifier: Notifier) -> int:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SupervisorLoop)
-    supervisor = Supervisor(settings, lock, loop)
+    supervisor = Supervisor(settings, lock, notifier, loop)
     try:
         return await supervisor.run()
     finally:
+        # What is killed now says so while the loop closes, which closes the pipe for signals first.
+        loop.remove_signal_handler(signal.SIGCHLD)
         supervisor.kill_everything()
 
 
@@ -68,13 +76,16 @@ class Supervisor:
     Ends:   when drained, superseded, or when an actor failed.
     """
 
-    def __init__(self, settings: Settings, lock: NameLock, loop: SupervisorLoop) -> None:
+    def __init__(self, settings: Settings, lock: NameLock, notifier: Notifier, loop: SupervisorLoop) -> None:
         self._settings = settings
         self._lock = lock
         self._loop = loop
         self._killer = Killer()
         self._pool = self._make_pool()
         self._keys = Keys(settings.redis.prefix)
+        self._session: Session | None = None
+        file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
+        self._beacon = Beacon(file, notifier, self._redis_answers)
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._failed: asyncio.Future[None] = loop.create_future()
@@ -93,13 +104,15 @@ class Supervisor:
                 self._tasks = tasks
                 killing = tasks.create_task(self._killer.run())
                 failing = tasks.create_task(self._raise_failure())
+                beaming = tasks.create_task(self._beacon.run())
                 desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._spawn)
                 exit_code = await self._serve(desk)
                 await self._close_pool()
-                failing.cancel()
-                killing.cancel()
+                for task in (failing, killing, beaming):
+                    task.cancel()
         except* (SupervisorError, StoreError) as group:
             raise _first(group) from None
+        self._beacon.put_out()
         return exit_code
 
     def kill_everything(self) -> None:
@@ -124,6 +137,7 @@ class Supervisor:
             log.info("hurrying: running jobs are killed and put back")
             self._hurrying.set()
         self._stopping.set()
+        self._beacon.draining()
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback of an actor failed: let it crash. Nothing is lost, and whoever supervises us starts us again."""
@@ -138,9 +152,10 @@ class Supervisor:
         if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
             return 0
         while (incarnation := await self._register()) is not None:
-            session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            self._session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            self._beacon.registered()
             try:
-                return await self._drain_when_told(session)
+                return await self._drain_when_told(self._session)
             except* Reaped:
                 log.warning("our lease had ended and our jobs were given to others; beginning anew")
                 await self._forget_everything(desk)
@@ -149,6 +164,9 @@ class Supervisor:
                     f"another process has taken over the name {incarnation.name}; it goes on"
                 ) from None
         return 0
+
+    def _redis_answers(self) -> bool:
+        return self._session is not None and self._session.redis_answers
 
     async def _register(self) -> Incarnation | None:
         """Register, however long Redis is away; None if told to stop meanwhile."""
@@ -189,15 +207,15 @@ class Supervisor:
         )
         # Our own id is a proof too: a register whose answer was lost, or our own incarnation that was reaped.
         proofs = [self._lock.id, *self._lock.proofs]
-        client = connect_async(settings.redis.url, timeout_seconds=settings.redis.timeout)
+        caller = connect_wire(settings.redis.url, timeout_seconds=settings.redis.timeout)
         try:
             incarnation = await Incarnation.register(
-                client, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
+                caller, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
             )
             self._lock.registered()
             await incarnation.publish(list(self._pool.catalogue.values()))
         except BaseException:
-            await client.aclose()
+            await caller.aclose()
             raise
         log.info(
             "ready",

@@ -1,6 +1,7 @@
 """The worker's side: a forked child that runs one job at a time until its supervisor ends it."""
 
 import asyncio
+import importlib
 import multiprocessing
 import os
 import signal
@@ -24,10 +25,12 @@ from jobworker.supervisor.execution import Execution
 from jobworker.supervisor.mailbox import End, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Hello, LoadFailure
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
-from jobworker.supervisor.receipts import reset_peak
 
 #: Variables that handlers must not see: they may hold passwords.
 SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
+
+#: `signal.getsignal` without the enum that it tries to make of a function, at five times the price.
+_getsignal: Final = importlib.import_module("_signal").getsignal
 
 
 def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int]:
@@ -64,8 +67,8 @@ class Worker:
     def run(self) -> int:
         """Run jobs until the mailbox ends; return the exit code."""
         while True:
+            self._surroundings.restore()
             _reap_left_behind()
-            reset_peak()
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
@@ -77,7 +80,6 @@ class Worker:
                 os._exit(0)
             report = msgspec.structs.replace(report, retiring=self._why_to_retire())
             try:
-                self._surroundings.restore()
                 self._mailbox.send(messages.encode(report))
             except MailboxClosed:
                 return 0
@@ -86,6 +88,8 @@ class Worker:
 
     def _why_to_retire(self) -> str:
         """Say which threads the job left running, other than daemons; those of the modules' import are nobody's."""
+        if threading.active_count() == 1:
+            return ""
         left = [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in self._threads]
         return f"its job left threads running: {', '.join(left[:3])}" if left else ""
 
@@ -106,7 +110,7 @@ class Surroundings:
             signal.setitimer(timer, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not do_nothing:
+            if _getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
 
 

@@ -115,7 +115,7 @@ def test_an_answer_of_another_call_is_refused(world: World, alpha: Supervisor) -
         async def evalsha(self, *arguments: object) -> object:
             return [b"ok", 7, []]
 
-    alpha.incarnation._client = Confused()  # type: ignore[assignment]
+    alpha.incarnation._caller = Confused()  # type: ignore[assignment]
     with pytest.raises(StoreError, match="reconcile 8 with the answer of 7"):
         alpha.reconcile(call=8)
 

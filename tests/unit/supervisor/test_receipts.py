@@ -5,7 +5,8 @@ import sys
 import time
 
 from jobworker.store.job import Receipt
-from jobworker.supervisor.receipts import PEAK_FROM_SECONDS, Meter, reset_peak
+from jobworker.store.limits import MIB
+from jobworker.supervisor.receipts import PEAK_FROM_SECONDS, Meter
 
 
 def burn(seconds: float) -> None:
@@ -45,16 +46,24 @@ def test_a_short_attempt_has_no_peak() -> None:
 
 
 def test_the_peak_is_that_of_the_attempt() -> None:
-    mebibytes = 64
+    meter = Meter()
+    before, during, after = [_peak_of(meter, mebibytes) for mebibytes in (0, 64, 0)]
+    assert during > before + 60 * MIB
+    assert after < before + 8 * MIB
 
-    def allocate() -> None:
-        memory = bytearray(mebibytes * 1024 * 1024)
-        memory[::4096] = b"x" * len(memory[::4096])
-        burn(2 * PEAK_FROM_SECONDS)
 
-    before = metered(lambda: burn(2 * PEAK_FROM_SECONDS)).peak_rss_bytes
-    reset_peak()
-    during = metered(allocate).peak_rss_bytes
-    assert before is not None
-    assert during is not None
-    assert during > mebibytes * 1024 * 1024
+def test_an_attempt_that_raises_no_peak_has_the_one_of_what_was_there() -> None:
+    meter = Meter()
+    first, second = _peak_of(meter, 0), _peak_of(meter, 0)
+    assert abs(second - first) < 4 * MIB
+
+
+def _peak_of(meter: Meter, mebibytes: int) -> int:
+    meter.start()
+    memory = bytearray(mebibytes * MIB)
+    memory[::4096] = b"x" * len(memory[::4096])
+    del memory
+    burn(2 * PEAK_FROM_SECONDS)
+    peak_bytes = meter.stop().peak_rss_bytes
+    assert peak_bytes is not None
+    return peak_bytes
