@@ -5,10 +5,13 @@ import falcon
 from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.middleware import Envelope, LoopbackGuard
+from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
+from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.pause import Pause, Resume
+from jobworker.api.resources.retry import Retry
 from jobworker.api.submission import Submission
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
@@ -20,9 +23,12 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     """Return the application over `store`."""
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
+    reader = JobReader(store, submission)
     routes: dict[str, object] = {
-        "/jobs": Jobs(store, available, submission),
-        "/jobs/{job_id}": Job(store, available, catalogue, submission),
+        "/jobs": Jobs(store, available, submission, reader),
+        "/jobs/{job_id}": Job(store, available, reader),
+        "/jobs/{job_id}/cancel": Cancel(store, available, reader),
+        "/jobs/{job_id}/retry": Retry(store, available, reader),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
         "/livez": Liveness(),

@@ -109,7 +109,7 @@ class Incarnation:
     async def sweep(self) -> int:
         """Delete ended jobs that have been kept long enough, a bounded step; return how many are left to delete."""
         arguments = [self._keys.base, *self.terms.retention.arguments(), MAX_SWEPT_JOBS]
-        return int(await _run(self._client, "sweep", [self._keys.meta], arguments))
+        return int(await _run(self._caller, "sweep", [self._keys.meta], arguments))
 
     async def exchange(
         self, call: int, settles: Sequence[Settle], wanted: Sequence[Wanted], queues: Sequence[str] = ()

@@ -46,6 +46,8 @@ class Session:
         turns = Turns(mine.queues)
         # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
         self._beating = incarnation.on(connect_wire(url, timeout_seconds=timeout))
+        # A wire takes one call at a time, and its housekeepers know nothing of each other: so theirs is a client.
+        self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
         self._lease = Lease(self._beating, mine.beat, pool.set_fence)
@@ -90,7 +92,7 @@ class Session:
                     await _end(others)
                 await self._leave()
         finally:
-            for connected in (self._incarnation, self._beating, self._hints):
+            for connected in (self._incarnation, self._beating, self._keeping, self._hints):
                 await connected.close()
 
     def drain(self) -> None:
@@ -111,7 +113,7 @@ class Session:
         while True:
             await asyncio.sleep(PUBLISH_SECONDS)
             with suppress(StoreError):
-                await self._beating.publish(list(self._pool.catalogue.values()))
+                await self._keeping.publish(list(self._pool.catalogue.values()))
 
     async def _sweep_again(self) -> None:
         """Delete what has been kept long enough, also while nothing ends."""
@@ -119,7 +121,7 @@ class Session:
             left = 0
             # What cannot be swept now can be later.
             with suppress(StoreError):
-                left = await self._beating.sweep()
+                left = await self._keeping.sweep()
             await asyncio.sleep(SWEEP_ON_SECONDS if left else SWEEP_SECONDS)
 
     async def _leave(self) -> None:
