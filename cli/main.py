@@ -8,9 +8,11 @@ from typing import Final, NoReturn
 import click
 
 from jobworker.cli.api import api
+from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.config import config
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
+from jobworker.cli.jobs import jobs
 from jobworker.cli.pause import pause, resume
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
@@ -37,7 +39,7 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, pause, resume, config, healthcheck):
+for _command in (up, supervisor, api, submit, job, jobs, cancel, retry, delete, pause, resume, config, healthcheck):
     cli.add_command(_command)
 
 
