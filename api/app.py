@@ -5,12 +5,15 @@ import falcon
 from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.middleware import Envelope, LoopbackGuard
+from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
+from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.handlers import Handlers
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queues import Queue, Queues
+from jobworker.api.resources.retry import Retry
 from jobworker.api.resources.supervisors import Supervisors
 from jobworker.api.resources.workers import Workers
 from jobworker.api.submission import Submission
@@ -24,9 +27,12 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     """Return the application over `store`."""
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
+    reader = JobReader(store, submission)
     routes: dict[str, object] = {
-        "/jobs": Jobs(store, available, submission),
-        "/jobs/{job_id}": Job(store, available, catalogue, submission),
+        "/jobs": Jobs(store, available, submission, reader),
+        "/jobs/{job_id}": Job(store, available, reader),
+        "/jobs/{job_id}/cancel": Cancel(store, available, reader),
+        "/jobs/{job_id}/retry": Retry(store, available, reader),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
         "/queues": Queues(store.fleet, available),

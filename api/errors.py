@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobworker.store.errors import InvalidJob, JobNotFound, QueueNotFound, StoreError
+from jobworker.store.errors import BadCursor, InvalidJob, JobNotFound, QueueNotFound, StoreError, WrongState
 
 
 class ApiError(Exception):
@@ -31,12 +31,12 @@ class ForeignRequest(RequestRefused):
     """The request comes from where none may come."""
 
 
+class InvalidQuery(RequestRefused):
+    """A parameter of the query is not what is allowed here."""
+
+
 class NotAJobId(RequestRefused):
     """The path names no job."""
-
-
-class UnknownParameter(RequestRefused):
-    """The address has a parameter that is not known."""
 
 
 class PayloadTooLarge(RequestRefused):
@@ -64,11 +64,13 @@ STATUS: Final[dict[type[Exception], int]] = {
     NotAJobId: 404,
     JobNotFound: 404,
     QueueNotFound: 404,
+    WrongState: 409,
     PayloadTooLarge: 413,
     NotJson: 415,
     InvalidBody: 422,
-    UnknownParameter: 422,
     InvalidJob: 422,
+    InvalidQuery: 422,
+    BadCursor: 422,
     StoreError: 503,
 }
 

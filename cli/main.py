@@ -8,11 +8,13 @@ from typing import Final, NoReturn
 import click
 
 from jobworker.cli.api import api
+from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.config import config
 from jobworker.cli.doctor import doctor
 from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
+from jobworker.cli.jobs import jobs
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
@@ -41,7 +43,7 @@ def cli() -> None:
     """
 
 
-_JOBS = (submit, job, pause, resume)
+_JOBS = (submit, job, jobs, cancel, retry, delete, pause, resume)
 _FLEET = (queues, workers, handlers, supervisors)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):

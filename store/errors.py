@@ -1,5 +1,7 @@
 """Errors of the store, split by who must act; the docstring is the default message."""
 
+from jobworker.store.states import ENDED
+
 
 class StoreError(Exception):
     """The job store could not do what was asked."""
@@ -28,6 +30,10 @@ class InvalidJob(StoreError):
         self.field = field
 
 
+class BadCursor(StoreError):
+    """The cursor is none that was given; leave it out to begin anew."""
+
+
 class JobNotFound(StoreError):
     """No job has this id."""
 
@@ -48,7 +54,8 @@ class WrongState(StoreError):
     """The job's state forbids this."""
 
     def __init__(self, job_id: str, state: str) -> None:
-        super().__init__(f"job {job_id} has already ended: it is {state}")
+        when = "has already ended" if state in ENDED else "has not ended yet"
+        super().__init__(f"job {job_id} {when}: it is {state}")
         self.job_id = job_id
         self.state = state
 

@@ -20,7 +20,7 @@ from jobworker.store.claims import (
 from jobworker.store.connection import translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_BYTES
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_SWEPT_JOBS
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
@@ -109,6 +109,11 @@ class Incarnation:
         for entry in entries:
             arguments += [entry.type, msgspec.json.encode(entry)]
         await _run(self._caller, "publish", [self._keys.handlers], arguments)
+
+    async def sweep(self) -> int:
+        """Delete ended jobs that have been kept long enough, a bounded step; return how many are left to delete."""
+        arguments = [self._keys.base, *self.terms.retention.arguments(), MAX_SWEPT_JOBS]
+        return int(await _run(self._caller, "sweep", [self._keys.meta], arguments))
 
     async def exchange(
         self, call: int, settles: Sequence[Settle], wanted: Sequence[Wanted], queues: Sequence[str] = ()

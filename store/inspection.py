@@ -11,8 +11,9 @@ from redis.exceptions import ResponseError
 
 from jobworker.store.audit import Audit, Report
 from jobworker.store.connection import connect, translated
-from jobworker.store.jobs import JobStore, Pause
+from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
+from jobworker.store.pause import Pause
 from jobworker.store.retention import Retention
 from jobworker.store.states import ENDED, JobState
 

@@ -1,4 +1,4 @@
-"""The clients' side of the store: enqueue, read, cancel, pause. For threads; the API and the command line use it."""
+"""The clients' side of the store: put jobs in, read, list and change them. For threads."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -12,7 +12,8 @@ from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, 
 from jobworker.store.fleet import Fleet
 from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
+from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
 from jobworker.store.pause import Pause
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
@@ -46,18 +47,20 @@ class JobStore:
         """Store up to 200 jobs, all or none; return each one's first state.
 
         Safe to repeat: a job whose id is known is left as it is and answers as the first time.
-        Raises InvalidJob when one would expire before it is due, or when there would be too many queues.
+        Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types.
         """
         assert 1 <= len(jobs) <= MAX_BATCH_JOBS
         keys = self._keys
-        arguments: list[Argument] = [keys.base, MAX_QUEUES, len(jobs)]
+        arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
             arguments += _enqueue_arguments(job)
-        reply = self._run("enqueue", [keys.meta, keys.queues, keys.scheduled, keys.expiring], arguments)
+        reply = self._run("enqueue", [keys.meta, keys.queues, keys.types, keys.scheduled, keys.expiring], arguments)
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
             raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
+        if reply[0] == b"too_many_types":
+            raise InvalidJob(f"there are jobs of {MAX_TYPES} types already; use one of them", field="type")
         return [JobState(word.decode()) for word in reply[1:]]
 
     def get(self, job_id: str) -> JobRecord:
@@ -67,16 +70,34 @@ class JobStore:
             raise JobNotFound(job_id)
         return JobRecord.decode(job_id, int(now_ms), dict(zip(pairs[::2], pairs[1::2], strict=True)))
 
+    def list_jobs(self, wanted: JobFilter, *, limit: int, cursor: str | None = None) -> JobPage:
+        """Return the next jobs that are `wanted`, at most `limit`. Raises BadCursor.
+
+        What waits comes in the order in which it would run, all else newest first. A job that stays where it is comes
+        exactly once, whatever is written between two pages.
+        """
+        assert 1 <= limit <= MAX_PAGE_JOBS
+        keys = self._keys
+        indexes = [keys.queues, keys.types, keys.scheduled, keys.expiring, keys.supervisors]
+        begin = page_arguments(wanted, cursor)
+        reply = self._run("list", indexes, [keys.base, *begin, limit, MAX_PAGE_LOOKS, *FIELDS])
+        return JobPage.decode(reply, wanted)
+
     def cancel(self, job_id: str) -> CancelWord:
         """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""
         keys = self._keys
         arguments: list[Argument] = [keys.base, job_id, *self._retention.arguments()]
-        word, *state = self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments)
-        if word == b"missing":
-            raise JobNotFound(job_id)
-        if word == b"ended":
-            raise WrongState(job_id, state[0].decode())
+        word = _check(job_id, self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments))
         return "cancelled" if word == b"cancelled" else "cancelling"
+
+    def retry(self, job_id: str) -> None:
+        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState."""
+        keys = self._keys
+        _check(job_id, self._run("retry", [keys.job(job_id), keys.meta], [keys.base, job_id]))
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that has ended. Raises JobNotFound, WrongState."""
+        _check(job_id, self._run("delete", [self._keys.job(job_id)], [self._keys.base, job_id]))
 
     def pause(self, queue: str | None = None, *, who: str, reason: str | None = None) -> None:
         """Claim nothing more from `queue` (None: from any) until it is resumed; running jobs run on."""
@@ -111,6 +132,15 @@ class JobStore:
     def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
         with translated():
             return script(name).run(self._client, keys, arguments)
+
+
+def _check(job_id: str, reply: list[bytes]) -> bytes:
+    """Return the word of a reply that is no refusal."""
+    if reply[0] == b"missing":
+        raise JobNotFound(job_id)
+    if reply[0] in (b"ended", b"not_ended"):
+        raise WrongState(job_id, reply[1].decode())
+    return reply[0]
 
 
 def _enqueue_arguments(job: NewJob) -> list[Argument]:

@@ -25,6 +25,9 @@ log = structlog.get_logger("jobworker.session")
 
 #: How often the catalogue is published anew.
 PUBLISH_SECONDS: Final = 3600.0
+#: How often ended jobs are swept; while some are left, how soon again.
+SWEEP_SECONDS: Final = 10.0
+SWEEP_ON_SECONDS: Final = 0.1
 #: How long a cancelled task may take before it is cancelled again.
 CANCEL_AGAIN_SECONDS: Final = 0.05
 
@@ -44,6 +47,8 @@ class Session:
         turns = Turns(mine.queues)
         # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
         self._beating = incarnation.on(connect_wire(url, timeout_seconds=timeout))
+        # A wire takes one call at a time, and its housekeepers know nothing of each other: so theirs is a client.
+        self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
         roster = RosterKeeper(pool, incarnation.epoch)
@@ -80,9 +85,8 @@ class Session:
         self._desk.poke = self._exchange.poke
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [
-                    tasks.create_task(run()) for run in (self._lease.run, self._listener.run, self._publish_again)
-                ]
+                actors = (self._lease.run, self._listener.run, self._publish_again, self._sweep_again)
+                others = [tasks.create_task(run()) for run in actors]
                 try:
                     await self._exchange.run()
                 finally:
@@ -90,7 +94,7 @@ class Session:
                     await _end(others)
                 await self._leave()
         finally:
-            for connected in (self._incarnation, self._beating, self._hints):
+            for connected in (self._incarnation, self._beating, self._keeping, self._hints):
                 await connected.close()
 
     def drain(self) -> None:
@@ -111,7 +115,16 @@ class Session:
         while True:
             await asyncio.sleep(PUBLISH_SECONDS)
             with suppress(StoreError):
-                await self._beating.publish(list(self._pool.catalogue.values()))
+                await self._keeping.publish(list(self._pool.catalogue.values()))
+
+    async def _sweep_again(self) -> None:
+        """Delete what has been kept long enough, also while nothing ends."""
+        while True:
+            left = 0
+            # What cannot be swept now can be later.
+            with suppress(StoreError):
+                left = await self._keeping.sweep()
+            await asyncio.sleep(SWEEP_ON_SECONDS if left else SWEEP_SECONDS)
 
     async def _leave(self) -> None:
         try:

@@ -5,7 +5,7 @@ import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.fleet import Items, view_handler
-from jobworker.api.parameters import allow_no_parameters
+from jobworker.api.query import allow_no_parameters
 from jobworker.store.jobs import JobStore
 
 

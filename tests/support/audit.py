@@ -37,6 +37,7 @@ def check_data(data: dict[str, Any]) -> None:
     """Check every key, named without its base, against every other."""
     jobs = {key[4:]: value for key, value in data.items() if re.fullmatch(r"job:[^:]+", key)}
     assert sorted(_indexed(data)) == sorted(_expected_entries(jobs)), "state indexes and jobs disagree"
+    _check_types(data, jobs)
     _check_secondary_indexes(data, jobs)
     for key, value in data.items():
         if key.startswith("wake:"):
@@ -53,6 +54,18 @@ def _expected_entries(jobs: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
     for job_id, job in jobs.items():
         place = place_of(_KEYS, job)
         yield job_id, place.index.removeprefix(_KEYS.base), place.score
+
+
+def _check_types(data: dict[str, Any], jobs: dict[str, Any]) -> None:
+    found = [
+        (job_id, key, created_ms)
+        for key, entries in data.items()
+        if key.startswith("by_type:")
+        for job_id, created_ms in entries.items()
+    ]
+    expected = [(job_id, f"by_type:{job['type']}", int(job["created_ms"])) for job_id, job in jobs.items()]
+    assert sorted(found) == sorted(expected), "by_type and jobs disagree"
+    assert data.get("types", set()) == {job["type"] for job in jobs.values()}
 
 
 def _check_secondary_indexes(data: dict[str, Any], jobs: dict[str, Any]) -> None:

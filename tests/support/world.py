@@ -134,6 +134,10 @@ class Supervisor:
         answer: BeatAnswer = self._world.run(self.incarnation.beat(roster))
         return answer
 
+    def sweep(self) -> int:
+        left: int = self._world.run(self.incarnation.sweep())
+        return left
+
     def reconcile(self, *held: Claim | Attempted, call: int | None = None) -> list[Attempted]:
         listed = [Attempted(one.id, one.token) for one in held]
         foreign: list[Attempted] = self._world.run(self.incarnation.reconcile(self._number(call), listed))

@@ -60,6 +60,14 @@ class Api:
         raw = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         return self.request("POST", path, raw, JSON if raw else None)
 
+    def delete(self, path: str) -> Reply:
+        return self.request("DELETE", path)
+
+    def submit(self, **body: Any) -> str:
+        """Post a job; return its id."""
+        job_id: str = self.post("/jobs", body).json["id"]
+        return job_id
+
     def publish(self, type_name: str, **defaults: Any) -> None:
         """Do what a supervisor does that can run `type_name`."""
         entry = HandlerEntry(type=type_name, schema={}, defaults=HandlerDefaults(**defaults))
@@ -79,6 +87,20 @@ class Api:
         """Return the job's hash."""
         fields: Any = self.client.hgetall(self.keys.job(job_id))
         return dict(fields)
+
+
+@pytest.fixture
+def start_next(api: "Api", redis_source: RedisSource) -> Callable[[], None]:
+    """Do what a supervisor does that begins the next job."""
+
+    async def claim() -> None:
+        client = redis_source.connect_async()
+        who = Registration(host="host", pid=4711, version="1", workers=1)
+        alpha = await Incarnation.register(client, api.keys, "alpha", who, Terms(), lock_id="lock")
+        assert (await alpha.exchange(1, [], [Wanted(100)])).claims
+        await client.aclose()
+
+    return lambda: asyncio.run(claim())
 
 
 @pytest.fixture

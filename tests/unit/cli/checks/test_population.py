@@ -16,7 +16,7 @@ from jobworker.cli.checks.population import (
 )
 from jobworker.cli.finding import Finding
 from jobworker.store.inspection import Member, Population
-from jobworker.store.jobs import Pause
+from jobworker.store.pause import Pause
 from jobworker.store.states import JobState
 
 
