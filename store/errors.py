@@ -69,11 +69,15 @@ class NameInUse(StoreError):
         self.lease_left_ms = lease_left_ms
 
 
-class Reaped(StoreError):
+class EpochLost(StoreError):
+    """This incarnation of a supervisor may no longer write."""
+
+
+class Reaped(EpochLost):
     """Our lease ended and another supervisor took our jobs."""
 
 
-class Superseded(StoreError):
+class Superseded(EpochLost):
     """Another process has registered under our name."""
 
 

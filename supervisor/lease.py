@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from jobworker.store.claims import Attempted, BeatAnswer
-from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
 from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
@@ -64,7 +64,7 @@ class Lease:
             sent_ns = boottime_ns()
             try:
                 answer = await self._incarnation.beat(roster)
-            except (StoreUnavailable, StoreMisconfigured):
+            except StoreError:
                 self.redis_answers = False
                 raise
             self.redis_answers = True
@@ -82,12 +82,16 @@ class Lease:
             self._hinted.clear()
             try:
                 answer = await self.beat()
-            except (StoreUnavailable, StoreMisconfigured) as error:
+            except EpochLost:
+                raise
+            except StoreError as error:
                 if not away:
                     log.warning("the lease cannot be renewed", error=str(error), fenced=self.fenced)
                 away = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            if away:
+                log.info("the lease is renewed again")
             away = False
             self.compare(answer.running)
             await self._until_next(answer)

@@ -22,6 +22,8 @@ log = structlog.get_logger("jobworker.pool")
 
 #: How long a dismissed worker may take to end by itself.
 DISMISSAL_SECONDS: Final = 2.0
+#: How long a worker that is being killed may take to die before another takes its place all the same.
+REPLACE_SECONDS: Final = 1.0
 #: The wait after a worker that ended before its first job; doubles up to the longest.
 FIRST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 30.0
@@ -35,6 +37,9 @@ class Listener(Protocol):
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         """Hear a worker's report on its attempt."""
+
+    def orphan_died(self) -> None:
+        """Hear that a process that a dead worker has left is dead: it may have left others."""
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Hear that a worker is dead; `started`: it had read its last assignment and not reported on it."""
@@ -89,6 +94,7 @@ class Pool:
 
     def kill_all_now(self) -> None:
         """Kill every tree without waiting for the loop: the supervisor ends."""
+        self._closing = True
         self._killer.kill_now(self.workers)
 
     def idle_workers(self) -> Iterator[WorkerProcess]:
@@ -108,7 +114,9 @@ class Pool:
         worker.intent = intent
         worker.stage = Stage.ENDING
         self._killer.kill(worker.pid)
-        self._fill()
+        self._promote()
+        # It is replaced when it is dead: a fork now would make the next kill late. If it cannot be killed, then soon.
+        self._loop.call_later(REPLACE_SECONDS, self._fill)
 
     def reap_orphans(self) -> None:
         """Reap children that are no workers: what dead workers left and we adopted.
@@ -120,6 +128,7 @@ class Pool:
                 self._reap(self.workers[child])
             else:
                 os.waitpid(child, os.WNOHANG)
+                self.listener.orphan_died()
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
@@ -186,14 +195,19 @@ class Pool:
         # Without a catalogue the first worker has not become ready, or never will.
         if self._closing or not self.catalogue:
             return
+        self._promote()
+        if not self._held_back:
+            self._loop.when_single_threaded(self._fork_missing)
+
+    def _promote(self) -> None:
+        if self._closing:
+            return
         serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
         for worker in self.workers.values():
             if serving < self.size and worker.stage is Stage.SPARE:
                 worker.stage = Stage.IDLE
                 serving += 1
                 self.listener.became_idle()
-        if not self._held_back:
-            self._loop.when_single_threaded(self._fork_missing)
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())

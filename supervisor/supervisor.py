@@ -158,7 +158,7 @@ class Supervisor:
             try:
                 return await self._drain_when_told(self._session)
             except* Reaped:
-                log.warning("our lease had ended and our jobs were given to others; beginning anew")
+                log.warning("redis does not know us any more: our lease had ended, or its data is gone; beginning anew")
                 await self._forget_everything(desk)
             except* Superseded:
                 raise SupervisorError(
@@ -259,6 +259,8 @@ class Supervisor:
         await self._hurrying.wait()
         timer.cancel()
         session.hurry(Intent(Outcome.SHUTDOWN, "because the supervisor stops"))
+        if session.undelivered:
+            log.warning("waiting for redis to take results", results=session.undelivered, seconds=DELIVERY_SECONDS)
         await asyncio.sleep(DELIVERY_SECONDS)
         session.give_up()
 
