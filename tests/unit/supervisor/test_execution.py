@@ -389,11 +389,7 @@ class Spiteful:
     ("error", "final"), [(Nameless(), True), (Later(), False), (Fail(cast("str", Spiteful())), True)]
 )
 def test_an_ending_without_a_readable_reason_keeps_its_meaning(bench: Bench, error: Exception, final: bool) -> None:
-    def end() -> None:
-        raise error
-
-    bench.declare("end", end)
-    report = bench.run("end")
+    report = bench.raised(error)
     assert (report.outcome, report.final) == (Outcome.RAISED, final)
     assert report.error is not None
     assert report.error.type == type(error).__name__

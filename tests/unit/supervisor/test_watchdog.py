@@ -35,7 +35,7 @@ def watch(*, stuck_seconds: float, answers: bool) -> int:
 
 def test_an_exchange_that_fails_for_three_terms_while_redis_answers_ends_the_supervisor_with_the_reason() -> None:
     with pytest.raises(
-        SupervisorError, match="Redis answers, but for .* s no job could be exchanged with it: WRONGTYPE"
+        SupervisorError, match=r"Redis answers, but for .* s no job could be exchanged with it: WRONGTYPE"
     ):
         watch(stuck_seconds=3.1 * LEASE_SECONDS, answers=True)
 
