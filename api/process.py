@@ -1,5 +1,6 @@
 """One process of the API: serves the application on waitress until told to stop, then lets answers in progress end."""
 
+import os
 import select
 import signal
 import socket
@@ -119,7 +120,7 @@ def run_process(listener: socket.socket, settings: Settings, orders: Orders) -> 
     server = Server(create_app(store, available, settings), listener, settings.api)
     _answer_signals(server, orders)
     host, port = listener.getsockname()[:2]
-    log.info("listening", host=host, port=port)
+    log.info("listening", host=host, port=port, pid=os.getpid())
     Thread(target=_look_at_redis, args=(store, available), name="redis-first-look", daemon=True).start()
     server.run()
     available.close()

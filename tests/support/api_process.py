@@ -22,7 +22,8 @@ from jobworker.api.server import serve
 from jobworker.store.settings import Settings
 
 shape = [structlog.processors.add_log_level, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-structlog.configure(processors=shape)
+# A line is one write: several processes write into the same pipe.
+structlog.configure(processors=shape, logger_factory=structlog.WriteLoggerFactory())
 serve(msgspec.json.decode(sys.argv[1], type=Settings))
 """
 

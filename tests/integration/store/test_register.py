@@ -47,6 +47,7 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
             "queues": "",
             "lease_ms": str(LEASE_MS),
             "roster": '{"workers":[],"restarts":0}',
+            "types": "{}",
         },
     }
 
