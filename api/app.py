@@ -8,10 +8,14 @@ from jobworker.api.middleware import Envelope, LoopbackGuard
 from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
 from jobworker.api.resources.cancel import Cancel
+from jobworker.api.resources.handlers import Handlers
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.pause import Pause, Resume
+from jobworker.api.resources.queues import Queue, Queues
 from jobworker.api.resources.retry import Retry
+from jobworker.api.resources.supervisors import Supervisors
+from jobworker.api.resources.workers import Workers
 from jobworker.api.submission import Submission
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
@@ -31,6 +35,11 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/jobs/{job_id}/retry": Retry(store, available, reader),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
+        "/queues": Queues(store.fleet, available),
+        "/queues/{queue}": Queue(store.fleet, available),
+        "/supervisors": Supervisors(store.fleet, available),
+        "/workers": Workers(store.fleet, available),
+        "/handlers": Handlers(store, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }

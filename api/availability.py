@@ -1,5 +1,6 @@
 """Whether Redis answers: after one call in vain nobody waits for it again until a probe has succeeded."""
 
+import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -7,9 +8,13 @@ from typing import Final
 
 import structlog
 
+from jobworker.api.errors import status_of
+from jobworker.api.trouble import Trouble
 from jobworker.store.errors import StoreError, StoreFull, StoreUnavailable
 
 PROBE_INTERVAL_SECONDS: Final = 0.5
+#: What a client is told when Redis, and not he, is at fault.
+UNAVAILABLE: Final = 503
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -21,17 +26,24 @@ class Availability:
     other would keep the fortieth caller for three timeouts: so the first call that fails closes the way for all.
 
     Told:   how calls of the store end.
-    Tells:  callers, with StoreUnavailable, that there is no use in asking.
+    Tells:  callers, with StoreUnavailable, that there is no use in asking; its trouble, of what Redis refuses.
     Ends:   by `close`; a probe in progress is not waited for.
     """
 
-    def __init__(self, probe: Callable[[], None], *, interval_seconds: float = PROBE_INTERVAL_SECONDS) -> None:
+    def __init__(
+        self,
+        probe: Callable[[], None],
+        *,
+        interval_seconds: float = PROBE_INTERVAL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._probe = probe
         self._interval_seconds = interval_seconds
         self._lock = Lock()
         self._closed = Event()
         #: Why Redis is held to be away; None while it answers.
         self._outage: str | None = None
+        self.trouble = Trouble(clock)
 
     def __enter__(self) -> None:
         """Raise StoreUnavailable at once while Redis is away."""
@@ -42,8 +54,12 @@ class Availability:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Note how the call has ended."""
-        if _is_outage(error):
+        if error is None:
+            self.trouble.succeeded()
+        elif _is_outage(error):
             self._begin_outage(str(error))
+        elif isinstance(error, StoreError) and status_of(error) == UNAVAILABLE:
+            self.trouble.refused(str(error))
 
     def close(self) -> None:
         """Stop probing."""

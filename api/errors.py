@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobworker.store.errors import BadCursor, InvalidJob, JobNotFound, StoreError, WrongState
+from jobworker.store.errors import BadCursor, InvalidJob, JobNotFound, QueueNotFound, StoreError, WrongState
 
 
 class ApiError(Exception):
@@ -63,6 +63,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     ForeignRequest: 403,
     NotAJobId: 404,
     JobNotFound: 404,
+    QueueNotFound: 404,
     WrongState: 409,
     PayloadTooLarge: 413,
     NotJson: 415,

@@ -1,4 +1,4 @@
-"""Reads the parameters of a query into a Struct, or says what is wrong with them."""
+"""The parameters in the address of a request: read into a Struct, or refused with what is wrong."""
 
 from typing import Any, Final, TypeVar, cast
 
@@ -28,3 +28,10 @@ def read_query(req: falcon.Request, model: type[Query]) -> Query:
         return msgspec.convert(parameters, model, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidQuery(explain(error, model)[1]) from error
+
+
+def allow_no_parameters(req: falcon.Request) -> None:
+    """Refuse an address with parameters: what is not known must not seem to have been obeyed."""
+    if req.params:
+        name = next(iter(req.params))
+        raise InvalidQuery(f"{req.path} takes no parameters; there is no {name[:ECHO_CHARACTERS]!r}")

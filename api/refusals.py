@@ -9,7 +9,6 @@ import structlog
 from jobworker.api.errors import STATUS, pointer_of, status_of
 from jobworker.api.middleware import request_id_of
 from jobworker.api.problem import PROBLEM_JSON, encode_problem
-from jobworker.store.errors import StoreError
 
 #: The probe of availability.py looks twice in this time.
 RETRY_AFTER_SECONDS: Final = 1
@@ -34,8 +33,6 @@ class Refusals:
 
     def refuse(self, req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]) -> None:
         """Answer an error of ours or of the store."""
-        if type(error) is StoreError:
-            log.error("redis answered with an error", reason=str(error), request_id=request_id_of(req))
         _answer(req, resp, status_of(error), str(error), pointer_of(error))
 
     def refuse_unrouted(

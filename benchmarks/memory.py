@@ -33,7 +33,9 @@ def measure(jobs: int) -> Iterator[Row]:
             what = "memory: supervisor, 2 workers, spare"
             yield Row(what, _mebibytes(family), "MiB", f"n={jobs}", "a bare Python", base, "under 60 MiB")
             yield Row("memory: supervisor alone", _mebibytes([process]), "MiB", "", "its imports alone", imports)
-            yield Row("memory: API", _mebibytes([serving]), "MiB", "", "a bare Python", base)
+            serving_family = [serving, *serving.children()]
+            detail = f"{len(serving_family)} processes"
+            yield Row("memory: API", _mebibytes(serving_family), "MiB", detail, "a bare Python", base)
 
 
 @contextmanager

@@ -31,15 +31,15 @@ def supervisor(on: Server, workers: int) -> Iterator[psutil.Popen]:
     options = (f"--redis={on.url}", "--state-dir=.", f"--workers={workers}", "--spares=1", "--log-level=error")
     handlers = [f"--handlers={module}" for module in HANDLERS]
     with process([*JOBWORKER, "supervisor", *options, *handlers], on.folder) as running:
-        until(on.store.supervisors)
+        until(on.store.fleet.supervisors)
         yield running
 
 
 @contextmanager
-def api(on: Server) -> Iterator[tuple[psutil.Popen, HTTPConnection]]:
+def api(on: Server, *more: str) -> Iterator[tuple[psutil.Popen, HTTPConnection]]:
     """Run the API; the connection to it is open when the block begins."""
     port = free_port()
-    options = (f"--redis={on.url}", f"--listen=127.0.0.1:{port}", "--log-level=error")
+    options = (f"--redis={on.url}", f"--listen=127.0.0.1:{port}", "--log-level=error", *more)
     with process([*JOBWORKER, "api", *options], on.folder) as running:
         connection = HTTPConnection("127.0.0.1", port, timeout=10)
         until(lambda: answers(connection, "GET", "/livez"))

@@ -21,6 +21,7 @@ from jobworker.cli.ensemble import Ensemble
 from jobworker.cli.errors import Failed
 from jobworker.cli.http import ApiClient
 from jobworker.cli.inbox import SignalInbox
+from jobworker.cli.output import say
 from jobworker.cli.parts import Part
 from jobworker.store.configuration import Loaded, environment
 from jobworker.store.settings import ApiSettings, ClientSettings, Settings
@@ -170,7 +171,7 @@ def _announce(settings: Settings, server: EmbeddedServer | None, url: str) -> No
     supervisor = settings.supervisor
     handlers = ", ".join(supervisor.handlers) or "the built-in ones (--handlers FILE adds yours)"
     where = f"{server.program.name}, data in {server.directory}" if server else "the Redis that you named"
-    click.echo(
+    say(
         f"jobworker is up\n"
         f"  server      {where}\n"
         f"  supervisor  {supervisor.name}, workers: {supervisor.workers}, handlers: {handlers}\n"

@@ -23,6 +23,8 @@ _OPTIONS: Final = (
     *("--port", "0", "--unixsocket", _SOCKET, "--unixsocketperm", "700"),
     *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
     *("--dir", ".", "--maxmemory-policy", "noeviction"),
+    # The records of most jobs stay compact. The older name of this setting is understood by all versions.
+    *("--hash-max-ziplist-value", "512"),
 )
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-import click
-
 from jobworker.cli.ending import Ending
 from jobworker.cli.inbox import Ask, SignalInbox
+from jobworker.cli.output import say
 from jobworker.cli.parts import Part
 
 #: How often a part is asked whether it is ready; it can only be asked.
@@ -49,7 +48,7 @@ class Ensemble:
             self._announce()
             self._watch()
         except _StopAsked:
-            click.echo("jobworker: draining; once more hurries", err=True)
+            say("jobworker: draining; once more hurries", err=True)
             code = 0
         except _StartFailed:
             code = 1
@@ -69,7 +68,7 @@ class Ensemble:
         for part in parts:
             if not part.runs:
                 if (sentence := part.why_it_ended()) is not None:
-                    click.echo(f"jobworker: {sentence}", err=True)
+                    say(f"jobworker: {sentence}", err=True)
                 raise _StartFailed
 
     def _watch(self) -> NoReturn:

@@ -9,8 +9,9 @@ import os
 import signal
 from typing import Final
 
-from jobworker.cli.death_signal import death_signal
+from jobworker.api.death_signal import death_signal
 from jobworker.cli.inbox import SignalInbox
+from jobworker.cli.output import say
 
 #: What the other process gets when the guard dies: end now, without loss. A script's background jobs ignore SIGINT and
 #: SIGQUIT, those of nohup SIGHUP; this one nobody ignores for us.
@@ -36,11 +37,15 @@ def _guard(inbox: SignalInbox, pid: int) -> int:
         if number is not signal.SIGCHLD:
             os.kill(pid, number)
         elif (code := _exit_code(pid)) is not None:
-            return code
+            if code < 0:
+                # It could say nothing any more, and its parts are told by the kernel.
+                fate = f"was killed by {signal.Signals(-code).name}; the parts drain and end by themselves"
+                say(f"jobworker: the process that runs the parts (pid {pid}) {fate}", err=True)
+            return 1 if code < 0 else code
 
 
 def _exit_code(pid: int) -> int | None:
-    """Reap what has ended; return the exit code of `pid` once it is among them."""
+    """Reap what has ended; return the exit code of `pid`, or minus the signal that killed it, once it is among them."""
     while True:
         try:
             # Any child: as process 1 of a container the guard inherits orphans.
@@ -48,6 +53,6 @@ def _exit_code(pid: int) -> int | None:
         except ChildProcessError:
             return None
         if reaped == pid:
-            return max(1, os.waitstatus_to_exitcode(status)) if status else 0
+            return os.waitstatus_to_exitcode(status)
         if reaped == 0:
             return None

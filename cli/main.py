@@ -10,9 +10,13 @@ import click
 from jobworker.cli.api import api
 from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.config import config
+from jobworker.cli.doctor import doctor
+from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
 from jobworker.cli.jobs import jobs
+from jobworker.cli.outlet import fill_standard_streams
+from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
@@ -39,12 +43,16 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, jobs, cancel, retry, delete, pause, resume, config, healthcheck):
+_JOBS = (submit, job, jobs, cancel, retry, delete, pause, resume)
+_FLEET = (queues, workers, handlers, supervisors)
+
+for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
     cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command that the arguments name, and exit with its code."""
+    fill_standard_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -88,5 +96,5 @@ def _sentence(error: click.ClickException) -> str:
 def _report(message: str, code: int) -> int:
     # What stands above the last line is the traceback of somebody's handler module.
     traceback, newline, sentence = message.rstrip().rpartition("\n")
-    click.echo(f"{traceback}{newline}jobworker: {sentence}", err=True)
+    say(f"{traceback}{newline}jobworker: {sentence}", err=True)
     return code

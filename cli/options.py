@@ -21,6 +21,7 @@ ALIASES: Final = {
     "supervisor.handlers": "--handlers",
     "supervisor.grace": "--grace",
     "api.listen": "--listen",
+    "api.processes": "--processes",
     "api.threads": "--threads",
     "api.no_auth": "--no-auth",
     "client.url": "--url",
@@ -35,6 +36,7 @@ METAVARS: Final = {
     "supervisor.queues": "NAME[=WEIGHT]",
     "supervisor.handlers": "MODULE|FILE",
     "api.listen": "HOST:PORT",
+    "api.processes": "N|auto",
     "client.url": "URL",
     "state.dir": "DIR",
 }

@@ -1,10 +1,13 @@
 """`jobworker supervisor`: one supervisor and its workers."""
 
+import os
+
 import click
 
+from jobworker.cli.errors import Failed
 from jobworker.cli.linux import require_linux
 from jobworker.cli.options import with_settings
-from jobworker.store.configuration import Loaded
+from jobworker.store.configuration import PART_VARIABLE, Loaded
 
 
 @click.command()
@@ -13,7 +16,17 @@ def supervisor(loaded: Loaded) -> int:
     """Run one supervisor and its workers."""
     require_linux("the supervisor")
     from jobworker.cli.logs import start_logs
+    from jobworker.supervisor.errors import LockHeld
     from jobworker.supervisor.supervisor import run
 
     start_logs(loaded)
-    return run(loaded.settings)
+    try:
+        return run(loaded.settings)
+    except LockHeld as error:
+        raise Failed(f"{error}; {_advice()}") from None
+
+
+def _advice() -> str:
+    if PART_VARIABLE in os.environ:
+        return "an earlier supervisor still works or drains; this one is tried again until that one has ended"
+    return "end it or use --name"

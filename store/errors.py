@@ -42,6 +42,14 @@ class JobNotFound(StoreError):
         self.job_id = job_id
 
 
+class QueueNotFound(StoreError):
+    """No queue has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no queue {name[:128]}: no job was ever put into it")
+        self.name = name
+
+
 class WrongState(StoreError):
     """The job's state forbids this."""
 
@@ -61,11 +69,15 @@ class NameInUse(StoreError):
         self.lease_left_ms = lease_left_ms
 
 
-class Reaped(StoreError):
+class EpochLost(StoreError):
+    """This incarnation of a supervisor may no longer write."""
+
+
+class Reaped(EpochLost):
     """Our lease ended and another supervisor took our jobs."""
 
 
-class Superseded(StoreError):
+class Superseded(EpochLost):
     """Another process has registered under our name."""
 
 

@@ -22,6 +22,7 @@ from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfig
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_SWEPT_JOBS
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
 from jobworker.store.scripts import Argument, script
 from jobworker.store.wire import Caller
@@ -45,6 +46,8 @@ class Registration(Struct, frozen=True):
     version: str
     workers: int
     queues: str = ""
+    #: JSON: type -> fingerprint of its entry in the catalogue, by which supervisors that disagree are found.
+    types: str = "{}"
 
 
 class OldCall(StoreError):
@@ -77,7 +80,8 @@ class Incarnation:
         proofs: Sequence[str] = (),
     ) -> Self:
         """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead."""
-        record = [item for field, value in msgspec.to_builtins(who).items() for item in (field, value)]
+        fields = {**msgspec.to_builtins(who), "lease_ms": terms.lease_ms, "roster": msgspec.json.encode(Roster())}
+        record = [item for field, value in fields.items() for item in (field, value)]
         reply = await _run(
             caller,
             "register",
@@ -143,8 +147,8 @@ class Incarnation:
             claims=[Claim.decode(row) for row in rows],
         )
 
-    async def beat(self) -> BeatAnswer:
-        """Renew the lease; reap one dead incarnation, if there is one that we may reap."""
+    async def beat(self, roster: Roster) -> BeatAnswer:
+        """Renew the lease and publish the roster; reap one dead incarnation, if there is one that we may reap."""
         keys, terms = self._keys, self.terms
         reply = await self._call(
             "beat",
@@ -152,7 +156,10 @@ class Incarnation:
                 *(keys.supervisor(self.name), keys.supervisors, keys.running(self.name, self.epoch)),
                 *(keys.cancels(self.name, self.epoch), keys.meta),
             ],
-            [*self._head(), terms.lease_ms, *terms.retention.arguments(), terms.max_attempts, terms.max_crashes],
+            [
+                *(*self._head(), terms.lease_ms, *terms.retention.arguments()),
+                *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster)),
+            ],
         )
         lease_ms, running, reap_in_ms, reaped, cancels = reply[1:]
         return BeatAnswer(lease_ms, running, None if reap_in_ms < 0 else reap_in_ms, reaped, decode_attempts(cancels))

@@ -5,15 +5,16 @@ from typing import Any, Literal, Self
 
 import msgspec
 import redis
-from msgspec import Struct
 
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
+from jobworker.store.fleet import Fleet
 from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
+from jobworker.store.pause import Pause
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
@@ -23,23 +24,6 @@ from jobworker.store.states import JobState
 CancelWord = Literal["cancelled", "cancelling"]
 
 
-class Pause(Struct, frozen=True):
-    """Why nothing is claimed from a queue (`*`: from any)."""
-
-    queue: str
-    who: str
-    since_ms: int
-    reason: str | None = None
-
-
-class LiveSupervisor(Struct, frozen=True):
-    """A supervisor whose lease has not ended."""
-
-    name: str
-    epoch: int
-    lease_left_ms: int
-
-
 class JobStore:
     """Jobs in Redis, seen from a client. Every method raises StoreUnavailable when Redis is away."""
 
@@ -47,6 +31,8 @@ class JobStore:
         self._client = client
         self._keys = keys
         self._retention = retention
+        #: Who runs what.
+        self.fleet = Fleet(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:
@@ -126,19 +112,13 @@ class JobStore:
         """Return what is paused."""
         with translated():
             entries: Any = self._client.hgetall(self._keys.paused)
-        return [_decode_pause(queue.decode(), value) for queue, value in entries.items()]
+        return [Pause.decode(queue.decode(), value) for queue, value in entries.items()]
 
     def handlers(self) -> dict[str, HandlerEntry]:
         """Return what the supervisors of the last seven days can run, by type."""
         with translated():
             entries: Any = self._client.hgetall(self._keys.handlers)
         return {name.decode(): HandlerEntry.decode(value) for name, value in entries.items()}
-
-    def supervisors(self) -> list[LiveSupervisor]:
-        """Return the supervisors whose lease has not ended, by name."""
-        members = self._run("supervisors", [self._keys.supervisors], [])
-        rows = [(*member.decode().rsplit(":", 1), int(left)) for member, left in zip(*[iter(members)] * 2, strict=True)]
-        return sorted((LiveSupervisor(name, int(epoch), left) for name, epoch, left in rows), key=lambda row: row.name)
 
     def check_writable(self) -> None:
         """Prove that Redis takes a write and that its data is of a version we know."""
@@ -174,8 +154,3 @@ def _enqueue_arguments(job: NewJob) -> list[Argument]:
     head: list[Argument] = [job.id, job.type, job.queue, job.priority, job.payload, job.delay_ms]
     times: list[Argument] = ["" if time is None else time for time in (job.run_at_ms, job.expires_at_ms)]
     return [*head, *times, len(fields), *fields]
-
-
-def _decode_pause(queue: str, value: bytes) -> Pause:
-    since_ms, note = value.split(b" ", 1)
-    return Pause(queue=queue, since_ms=int(since_ms), **msgspec.json.decode(note))

@@ -57,7 +57,7 @@ class Keys:
         return f"{self.base}by_type:{name}"
 
     def supervisor(self, name: str) -> str:
-        """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, last_call, last_answer."""
+        """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, roster, last_call, last_answer."""
         return f"{self.base}supervisor:{name}"
 
     def inbox(self, name: str) -> str:

@@ -61,9 +61,9 @@ def _lock(descriptor: int, name: str) -> None:
         except BlockingIOError:
             holder = _read(descriptor)[0]
             if holder.isdecimal() and _lives(int(holder)):
-                raise LockHeld(f"name {name} is in use by pid {holder} on this host; use --name") from None
+                raise LockHeld(f"name {name} is in use by pid {holder} on this host") from None
             if time.monotonic() > deadline:
-                why = f"processes that the dead supervisor {name} (pid {holder}) left still run; end them or use --name"
+                why = f"processes that the dead supervisor {name} (pid {holder}) left still run"
                 raise LockHeld(why) from None
             # A flock tells nobody when it is released; its last holders are dying.
             time.sleep(0.01)

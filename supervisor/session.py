@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
 
-from jobworker.store.connection import connect_async, connect_wire
+from jobworker.store.connection import answers_ping, connect_async, connect_wire
 from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
@@ -17,8 +18,10 @@ from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
 from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.turns import Turns
 from jobworker.supervisor.verdict import Intent
+from jobworker.supervisor.watchdog import Watchdog
 
 log = structlog.get_logger("jobworker.session")
 
@@ -50,7 +53,8 @@ class Session:
         self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        self._lease = Lease(self._beating, mine.beat, pool.set_fence)
+        roster = RosterKeeper(pool, incarnation.epoch)
+        self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
             self._hints,
@@ -58,6 +62,7 @@ class Session:
             wake=self._exchange.poke,
             inbox=self._lease.hint,
         )
+        self._watchdog = Watchdog(self._exchange, partial(answers_ping, url, timeout_seconds=timeout), mine.lease)
         self._lease.cancel = desk.cancel
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
@@ -83,7 +88,13 @@ class Session:
         self._desk.poke = self._exchange.poke
         try:
             async with asyncio.TaskGroup() as tasks:
-                actors = (self._lease.run, self._listener.run, self._publish_again, self._sweep_again)
+                actors = (
+                    self._lease.run,
+                    self._listener.run,
+                    self._watchdog.run,
+                    self._publish_again,
+                    self._sweep_again,
+                )
                 others = [tasks.create_task(run()) for run in actors]
                 try:
                     await self._exchange.run()
@@ -129,11 +140,11 @@ class Session:
             put_back = await self._incarnation.leave()
         except Reaped:
             # Also the answer to a second `leave`, when the reply to the first was lost.
-            log.info("left", put_back=0)
+            log.info("left", forgotten_jobs_put_back=0)
         except StoreError as error:
             log.warning("could not leave; our lease will end by itself", error=str(error))
         else:
-            log.info("left", put_back=put_back)
+            log.info("left", forgotten_jobs_put_back=put_back)
 
 
 async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:

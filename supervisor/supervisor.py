@@ -12,11 +12,13 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
+from jobworker.store.catalogue import fingerprints
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.keys import Keys
 from jobworker.store.settings import Settings
+from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
 from jobworker.supervisor.beacon import Beacon
 from jobworker.supervisor.beatfile import BeatFile
@@ -29,7 +31,6 @@ from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
 from jobworker.supervisor.session import Session
-from jobworker.supervisor.sizing import worker_count
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.worker import worker_body
@@ -94,7 +95,7 @@ class Supervisor:
         mine = self._settings.supervisor
         body = worker_body(mine.handlers, mine.name)
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
-        return Pool(worker_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
+        return Pool(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
 
     async def run(self) -> int:
         """Serve until drained; return the exit code."""
@@ -157,7 +158,7 @@ class Supervisor:
             try:
                 return await self._drain_when_told(self._session)
             except* Reaped:
-                log.warning("our lease had ended and our jobs were given to others; beginning anew")
+                log.warning("redis does not know us any more: our lease had ended, or its data is gone; beginning anew")
                 await self._forget_everything(desk)
             except* Superseded:
                 raise SupervisorError(
@@ -201,6 +202,7 @@ class Supervisor:
             version=version("jobworker"),
             workers=self._pool.size,
             queues=" ".join(mine.queues),
+            types=fingerprints(self._pool.catalogue.values()),
         )
         terms = Terms(
             round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
@@ -257,6 +259,8 @@ class Supervisor:
         await self._hurrying.wait()
         timer.cancel()
         session.hurry(Intent(Outcome.SHUTDOWN, "because the supervisor stops"))
+        if session.undelivered:
+            log.warning("waiting for redis to take results", results=session.undelivered, seconds=DELIVERY_SECONDS)
         await asyncio.sleep(DELIVERY_SECONDS)
         session.give_up()
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from jobworker.store.keys import Keys
 from tests.support.api_process import ApiProcess, running_api
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.reply import Reply
@@ -81,10 +82,24 @@ def test_a_redis_that_is_full_refuses_jobs_and_still_shows_them(own_server: Redi
         refused = api.request("POST", "/jobs")
         assert_is_unavailable(refused)
         assert "out of memory" in refused.json["detail"]
+        assert "out of memory" in api.wait_for_log("redis refuses calls")["reason"]
         assert_is_unavailable(api.request("GET", "/readyz"))
         assert api.request("GET", f"/jobs/{job_id}").status == 200
         client.config_set("maxmemory", "0")
         assert is_taken(api)
+
+
+def test_a_key_of_the_wrong_type_is_told_once_in_the_log_and_by_the_readiness(own_server: RedisServer) -> None:
+    with running_api(own_server.url) as api, redis.Redis(port=own_server.port) as client:
+        client.set(Keys().ready("default"), "no sorted set")
+        for _ in range(20):
+            assert_is_unavailable(api.request("POST", "/jobs"))
+        assert "WRONGTYPE" in api.wait_for_log("redis refuses calls")["reason"]
+        ready = api.request("GET", "/readyz")
+        assert any("WRONGTYPE" in warning for warning in ready.json["warnings"])
+        api.terminate()
+        assert api.wait() == 0
+        assert sum("WRONGTYPE" in line for line in api.log) == 1
 
 
 def test_a_wrong_password_is_told_without_telling_it(own_server: RedisServer) -> None:

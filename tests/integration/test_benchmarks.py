@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from benchmarks import drain, kill, memory, pickup, recovery, startup
+from benchmarks import drain, kill, memory, pickup, posts, recovery, startup
 from benchmarks.peers import peer
 from benchmarks.rows import Measure
+from jobworker.store.sizing import usable_cpus
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("shared_server")]
 
@@ -19,11 +20,12 @@ pytestmark = [pytest.mark.real, pytest.mark.usefixtures("shared_server")]
         (kill.measure, 1, ["loop", "regex", "stubborn", "tree", "tree, its last process"]),
         (recovery.measure, 1, ["running again after kill -9"]),
         (pickup.measure, 1, ["POST to start", "enqueue to start"]),
+        (posts.measure, 1, ["1 API process", f"{max(2, len(usable_cpus()))} API processes"]),
         (startup.measure, 1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
         (memory.measure, 1, ["supervisor, 2 workers, spare", "supervisor alone", "API"]),
         (drain.measure, 40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
     ],
-    ids=["kill", "recovery", "pickup", "startup", "memory", "drain"],
+    ids=["kill", "recovery", "pickup", "posts", "startup", "memory", "drain"],
 )
 def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list[str]) -> None:
     rows = list(measure(count))

@@ -119,6 +119,7 @@ def test_even_when_its_heart_is_killed_too_all_ends_and_comes_back(tmp_path: Pat
         heart = next(process for process in parts if process.ppid() == up.process.pid)
         heart.kill()
         assert up.wait() == 1
+        assert f"(pid {heart.pid}) was killed by SIGKILL; the parts drain and end by themselves\n" in up.err
         wait_until(lambda: all(map(is_gone, parts)), 20)
     with Up(tmp_path) as up:
         up.ready()

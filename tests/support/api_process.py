@@ -31,7 +31,8 @@ class ApiProcess:
     """One API process; its log lines are JSON objects on its stdout."""
 
     def __init__(self, redis_url: str, **api: Any) -> None:
-        settings = Settings(redis=RedisSettings(url=redis_url), api=ApiSettings(**{"listen": "127.0.0.1:0", **api}))
+        plain = {"listen": "127.0.0.1:0", "processes": 1}
+        settings = Settings(redis=RedisSettings(url=redis_url), api=ApiSettings(**{**plain, **api}))
         command = [sys.executable, "-u", "-c", PROGRAM, msgspec.json.encode(settings).decode()]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log: list[str] = []

@@ -8,9 +8,11 @@ from typing import Any
 import redis
 
 from jobworker.store.keys import Keys
+from jobworker.store.place import place_of
 from jobworker.store.states import ENDED, TRANSITIONS, JobState
 from tests.support.snapshot import snapshot
 
+_KEYS = Keys()
 _FIRST = {"pending", "scheduled"}
 
 
@@ -50,19 +52,8 @@ def _indexed(data: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
 
 def _expected_entries(jobs: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
     for job_id, job in jobs.items():
-        index, score = _place(job)
-        yield job_id, index, int(score)
-
-
-def _place(job: dict[str, str]) -> tuple[str, str | int]:
-    status = JobState(job["status"])
-    if status in ENDED:
-        return f"ended:{status}", job["ended_ms"]
-    if status is JobState.RUNNING:
-        return f"running:{job['owner']}:{job['epoch']}", job["token"]
-    if status is JobState.SCHEDULED:
-        return "scheduled", job["run_at_ms"]
-    return f"ready:{job['queue']}", (10 - int(job["priority"])) * 2**44 + int(job["sequence"])
+        place = place_of(_KEYS, job)
+        yield job_id, place.index.removeprefix(_KEYS.base), place.score
 
 
 def _check_types(data: dict[str, Any], jobs: dict[str, Any]) -> None:

@@ -20,9 +20,18 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 class Command:
-    """One process; killed at the end of the block if it still runs."""
+    """One process; killed at the end of the block if it still runs.
 
-    def __init__(self, command: Sequence[str], directory: Path, environ: Mapping[str, str] | None = None) -> None:
+    `output`: where stdout and stderr go instead, not to be read here.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        directory: Path,
+        environ: Mapping[str, str] | None = None,
+        output: int | None = None,
+    ) -> None:
         self._out = directory / "command.out"
         self._err = directory / "command.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
@@ -31,14 +40,16 @@ class Command:
                 cwd=directory,
                 env=environ or clean_environment(),
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                stdout=out if output is None else output,
+                stderr=err if output is None else output,
             )
 
     @classmethod
-    def jobworker(cls, *arguments: str, directory: Path, environ: Mapping[str, str] | None = None) -> Self:
+    def jobworker(
+        cls, *arguments: str, directory: Path, environ: Mapping[str, str] | None = None, output: int | None = None
+    ) -> Self:
         """Start a command of ours."""
-        return cls([sys.executable, "-P", "-m", "jobworker.cli", *arguments], directory, environ)
+        return cls([sys.executable, "-P", "-m", "jobworker.cli", *arguments], directory, environ, output)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,13 +17,20 @@ from tests.support.waiting import wait_until
 class Up(Command):
     """Everything on this machine; drained by `drain`, else killed at the end of the block."""
 
-    def __init__(self, directory: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        output: int | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.directory = directory
         self.port = free_port()
-        command = [sys.executable, "-P", "-m", "jobworker.cli", "up", "--listen", f"127.0.0.1:{self.port}"]
+        command = [*prefix, sys.executable, "-P", "-m", "jobworker.cli", "up", "--listen", f"127.0.0.1:{self.port}"]
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = ApiClient(ClientSettings(url=self.url))
-        super().__init__([*command, "--workers", "2", *arguments], directory, environ)
+        super().__init__([*command, "--workers", "2", *arguments], directory, environ, output)
 
     def __exit__(self, *_: object) -> None:
         parts = self.descendants() if self.process.poll() is None else []

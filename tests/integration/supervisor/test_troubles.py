@@ -33,12 +33,20 @@ def test_the_name_of_a_living_supervisor_is_refused_in_one_sentence(place: Workp
     first.wait_for("ready")
     second = place.start()
     assert second.wait() == 1
-    assert (
-        second.err.strip()
-        .splitlines()[-1]
-        .endswith(f"name one is in use by pid {first.process.pid} on this host; use --name")
-    )
+    sentence = f"jobworker: name one is in use by pid {first.process.pid} on this host; end it or use --name"
+    assert second.err.splitlines()[-1] == sentence
     assert place.run("pid").status is JobState.SUCCEEDED
+
+
+def test_as_a_part_of_up_it_says_that_it_is_tried_again(place: Workplace) -> None:
+    first = place.start()
+    first.wait_for("ready")
+    second = place.start(JOBWORKER_PART="1")
+    assert second.wait() == 1
+    assert second.err.splitlines()[-1] == (
+        f"jobworker: name one is in use by pid {first.process.pid} on this host; "
+        "an earlier supervisor still works or drains; this one is tried again until that one has ended"
+    )
 
 
 def test_a_namesake_elsewhere_is_refused_when_its_lease_is_renewed(place: Workplace) -> None:

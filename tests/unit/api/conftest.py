@@ -1,7 +1,7 @@
 """The application over a store, asked without a network."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -19,6 +19,7 @@ from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.scripts import script
 from jobworker.store.settings import Settings
 from tests.support.redis_source import RedisSource
@@ -107,3 +108,22 @@ def api(redis_client: redis.Redis) -> Iterator[Api]:
     api = Api(redis_client)
     yield api
     api.available.close()
+
+
+@pytest.fixture
+def supervise(redis_source: RedisSource) -> Callable[..., int]:
+    """Do what a supervisor does: register, beat, claim for workers; return its epoch."""
+
+    async def live(name: str, roster: Roster, queues: str, claim_for: Sequence[int]) -> int:
+        client = redis_source.connect_async()
+        who = Registration(host="host", pid=4711, version="1", workers=2, queues=queues)
+        incarnation = await Incarnation.register(client, Keys(), name, who, Terms(), lock_id="lock")
+        await incarnation.beat(roster)
+        await incarnation.exchange(1, [], [Wanted(pid) for pid in claim_for])
+        await client.aclose()
+        return incarnation.epoch
+
+    def supervise(name: str, *, roster: Roster | None = None, queues: str = "", claim_for: Sequence[int] = ()) -> int:
+        return asyncio.run(live(name, roster or Roster(), queues, claim_for))
+
+    return supervise

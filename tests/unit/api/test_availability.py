@@ -5,7 +5,8 @@ from threading import Event
 import pytest
 
 from jobworker.api.availability import Availability
-from jobworker.store.errors import JobNotFound, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.api.trouble import QUIET_SECONDS
+from jobworker.store.errors import InvalidJob, JobNotFound, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
 from tests.support.waiting import wait_until
 
 
@@ -107,3 +108,33 @@ def test_closing_ends_the_probing() -> None:
     assert probe.called.wait(10)
     available.close()
     assert not is_open(available)
+
+
+@pytest.mark.parametrize("error", [StoreFull(), StoreMisconfigured("denied"), StoreError("wrong type")])
+def test_what_redis_refuses_is_remembered(error: StoreError) -> None:
+    available = make_available(Probe())
+    fail(available, error)
+    assert available.trouble.reason == str(error)
+
+
+@pytest.mark.parametrize("error", [JobNotFound("x"), InvalidJob("no", field="queue")])
+def test_an_answer_to_a_caller_s_mistake_is_no_trouble(error: StoreError) -> None:
+    available = make_available(Probe())
+    fail(available, error)
+    assert available.trouble.reason is None
+
+
+def test_an_outage_is_no_trouble() -> None:
+    available = make_available(Probe(StoreUnavailable()))
+    fail(available, StoreUnavailable())
+    assert available.trouble.reason is None
+    available.close()
+
+
+def test_calls_that_succeed_end_a_trouble_in_time() -> None:
+    now = 0.0
+    available = Availability(Probe(), clock=lambda: now)
+    fail(available, StoreFull())
+    now = QUIET_SECONDS
+    assert is_open(available)
+    assert available.trouble.reason is None

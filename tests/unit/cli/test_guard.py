@@ -38,6 +38,18 @@ def test_the_guard_ends_as_the_worker_does(tmp_path: Path, body: str, code: int)
         assert command.wait() == code
 
 
+def test_a_worker_that_is_killed_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with guarded(LISTENER, tmp_path) as command:
+        command.wait_for("working")
+        (worker,) = command.descendants()
+        worker.kill()
+        assert command.wait() == 1
+        assert command.err == (
+            f"jobworker: the process that runs the parts (pid {worker.pid}) was killed by SIGKILL; "
+            "the parts drain and end by themselves\n"
+        )
+
+
 def test_each_signal_is_passed_on_once(tmp_path: Path) -> None:
     with guarded(LISTENER, tmp_path) as command:
         command.wait_for("working")

@@ -19,54 +19,54 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
 
 
-def test_help_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_ends_well(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--help") == 0
-    assert "supervisor" in capsys.readouterr().out
+    assert "supervisor" in capfd.readouterr().out
 
 
-def test_without_a_command_the_help_is_shown_as_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_the_help_is_shown_as_a_usage_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code() == 2
-    assert "Usage: jobworker" in capsys.readouterr().err
+    assert "Usage: jobworker" in capfd.readouterr().err
 
 
-def test_the_version_is_the_distribution_s(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_the_distribution_s(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--version") == 0
-    assert "0.1.0" in capsys.readouterr().out
+    assert "0.1.0" in capfd.readouterr().out
 
 
-def test_a_usage_error_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_usage_error_is_one_line_and_code_2(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("submit") == 2
-    assert capsys.readouterr().err == "jobworker: Missing argument 'TYPE' (see `jobworker submit --help`)\n"
+    assert capfd.readouterr().err == "jobworker: Missing argument 'TYPE' (see `jobworker submit --help`)\n"
 
 
-def test_an_unknown_option_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_option_is_one_line_and_code_2(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("supervisor", "--wokers", "3") == 2
-    error = capsys.readouterr().err
+    error = capfd.readouterr().err
     assert error.startswith("jobworker: No such option")
     assert error.count("\n") == 1
 
 
-def test_a_bad_option_is_named_as_it_may_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_option_is_named_as_it_may_be_given(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("supervisor", "--workers", "0") == 2
-    assert capsys.readouterr().err == (
+    assert capfd.readouterr().err == (
         "jobworker: Invalid value for '--workers' / '--supervisor-workers': '0' is not allowed; "
         "allowed: a whole number from 1 to 1000 or auto (see `jobworker supervisor --help`)\n"
     )
 
 
 def test_a_bad_setting_of_the_environment_is_one_line_and_code_2(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOBWORKER_API_THREADS", "none")
     assert exit_code("api") == 2
-    assert capsys.readouterr().err == (
+    assert capfd.readouterr().err == (
         "jobworker: JOBWORKER_API_THREADS: 'none' is not allowed; allowed: a whole number from 1 to 256\n"
     )
 
 
-def test_an_api_that_is_not_there_is_one_line_and_code_3(capsys: pytest.CaptureFixture[str], free_url: str) -> None:
+def test_an_api_that_is_not_there_is_one_line_and_code_3(capfd: pytest.CaptureFixture[str], free_url: str) -> None:
     assert exit_code("job", "some-id", "--url", free_url) == 3
-    assert capsys.readouterr().err == (
+    assert capfd.readouterr().err == (
         f"jobworker: the API at {free_url} is not reachable (Connection refused); "
         "`jobworker up` starts one, --url names another\n"
     )
@@ -86,7 +86,7 @@ def test_an_api_that_is_not_there_is_one_line_and_code_3(capsys: pytest.CaptureF
     ],
 )
 def test_an_error_that_is_an_answer_is_no_traceback(
-    raised: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    raised: BaseException, code: int, line: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(_variable: str) -> str:
         raise raised
@@ -94,7 +94,7 @@ def test_an_error_that_is_an_answer_is_no_traceback(
     # The one place where every command passes; no command can be made to raise each of these on demand.
     monkeypatch.setattr("jobworker.cli.options.load", lambda *_: read(""))
     assert exit_code("config") == code
-    assert capsys.readouterr().err == line
+    assert capfd.readouterr().err == line
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_rubbish_in_the_file_is_borne(locks: Locks) -> None:
 
 def test_a_living_holder_is_named_at_once(tmp_path: Path) -> None:
     with _holder(tmp_path) as holder:
-        with pytest.raises(LockHeld, match=f"^name one is in use by pid {holder.pid} on this host; use --name$"):
+        with pytest.raises(LockHeld, match=f"^name one is in use by pid {holder.pid} on this host$"):
             NameLock.acquire(tmp_path, "one")
         NameLock.acquire(tmp_path, "two")
 
@@ -115,7 +115,7 @@ def test_what_a_dead_holder_left_is_waited_for_then_told(
     descriptor = os.open(locks.file, os.O_RDWR | os.O_CREAT)
     os.write(descriptor, b"99999999 some-id")
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(LockHeld, match=r"the dead supervisor one \(pid 99999999\) left still run; end them"):
+    with pytest.raises(LockHeld, match=r"the dead supervisor one \(pid 99999999\) left still run$"):
         NameLock.acquire(tmp_path, "one")
     os.close(descriptor)
 
