@@ -134,7 +134,9 @@ class Fleet:
         """Return the supervisors whose lease has not ended, by name."""
         found: list[Supervisor] = []
         while True:
-            now_ms, *rows = self._run("supervisors", [self._keys.supervisors], [self._keys.base, len(found), SCRIPT_STEP])
+            now_ms, *rows = self._run(
+                "supervisors", [self._keys.supervisors], [self._keys.base, len(found), SCRIPT_STEP]
+            )
             found += [Supervisor.decode(int(now_ms), row) for row in rows]
             if len(rows) < SCRIPT_STEP:
                 return sorted(found, key=lambda supervisor: supervisor.name)
