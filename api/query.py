@@ -34,4 +34,4 @@ def allow_no_parameters(req: falcon.Request) -> None:
     """Refuse an address with parameters: what is not known must not seem to have been obeyed."""
     if req.params:
         name = next(iter(req.params))
-        raise InvalidQuery(f"{req.path} takes no parameters; there is no {name[:ECHO_CHARACTERS]!r}")
+        raise InvalidQuery(f"{req.uri_template} takes no parameters; there is no {name[:ECHO_CHARACTERS]!r}")

@@ -60,7 +60,7 @@ def _show(loaded: Loaded, path: str, columns: Sequence[Column], *, as_json: bool
         show(columns, answer["items"])
 
 
-def _plain(name: str, form: Callable[[Any], str] = str) -> Callable[[dict[str, Any]], str]:
+def _field(name: str, form: Callable[[Any], str] = str) -> Callable[[dict[str, Any]], str]:
     """Return what shows a field in this form, and a dash where it is null."""
     return lambda item: _NOTHING if item[name] is None else form(item[name])
 
@@ -102,43 +102,43 @@ def _timeout(seconds: float | None) -> str:
 
 
 _QUEUES: Final = (
-    Column("QUEUE", _plain("name")),
-    Column("PENDING", _plain("pending"), right=True),
-    Column("OLDEST", _plain("oldest_seconds", duration), right=True),
-    Column("BY PRIORITY", _plain("by_priority", _priorities)),
-    Column("SERVED BY", _plain("supervisors", _names)),
-    Column("PAUSED", _plain("pause", _pause)),
+    Column("QUEUE", _field("name")),
+    Column("PENDING", _field("pending"), right=True),
+    Column("OLDEST", _field("oldest_seconds", duration), right=True),
+    Column("BY PRIORITY", _field("by_priority", _priorities)),
+    Column("SERVED BY", _field("supervisors", _names)),
+    Column("PAUSED", _field("pause", _pause)),
 )
 _WORKERS: Final = (
-    Column("SUPERVISOR", _plain("supervisor")),
-    Column("PID", _plain("pid"), right=True),
-    Column("STATE", _plain("state")),
+    Column("SUPERVISOR", _field("supervisor")),
+    Column("PID", _field("pid"), right=True),
+    Column("STATE", _field("state")),
     Column("JOB", _of_job("id")),
     Column("TYPE", _of_job("type")),
     Column("ATTEMPT", _of_job("attempt"), right=True),
     Column("FOR", _of_job("run_seconds", duration), right=True),
-    Column("RSS", _plain("rss_bytes", size), right=True),
-    Column("CPU", _plain("cpu_seconds", duration), right=True),
-    Column("JOBS", _plain("jobs"), right=True),
+    Column("RSS", _field("rss_bytes", size), right=True),
+    Column("CPU", _field("cpu_seconds", duration), right=True),
+    Column("JOBS", _field("jobs"), right=True),
 )
 _SUPERVISORS: Final = (
-    Column("SUPERVISOR", _plain("name")),
-    Column("HOST", _plain("host")),
-    Column("PID", _plain("pid"), right=True),
-    Column("VERSION", _plain("version")),
-    Column("RUNNING", _plain("running"), right=True),
-    Column("WORKERS", _plain("workers"), right=True),
-    Column("RESTARTS", _plain("restarts"), right=True),
-    Column("QUEUES", _plain("queues", _shares)),
-    Column("STARTED", _plain("started_at")),
-    Column("HEARD", _plain("heard_at")),
+    Column("SUPERVISOR", _field("name")),
+    Column("HOST", _field("host")),
+    Column("PID", _field("pid"), right=True),
+    Column("VERSION", _field("version")),
+    Column("RUNNING", _field("running"), right=True),
+    Column("WORKERS", _field("workers"), right=True),
+    Column("RESTARTS", _field("restarts"), right=True),
+    Column("QUEUES", _field("queues", _shares)),
+    Column("STARTED", _field("started_at")),
+    Column("HEARD", _field("heard_at")),
 )
 _HANDLERS: Final = (
-    Column("TYPE", _plain("type")),
+    Column("TYPE", _field("type")),
     Column("QUEUE", _of_defaults("queue")),
     Column("PRIORITY", _of_defaults("priority"), right=True),
     Column("TIMEOUT", _of_defaults("timeout", _timeout), right=True),
     Column("ATTEMPTS", _of_defaults("max_attempts"), right=True),
-    Column("SEEN", _plain("seen_at")),
-    Column("DESCRIPTION", _plain("description")),
+    Column("SEEN", _field("seen_at")),
+    Column("DESCRIPTION", _field("description")),
 )

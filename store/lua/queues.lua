@@ -1,7 +1,7 @@
 -- queues: what waits in these queues.
 -- Promise: changes nothing.
 -- KEYS  1 paused (hash)
--- ARGV  1 base, then at most 50 queues
+-- ARGV  1 base, then a few queues
 -- Returns {now ms, pause of everything, {jobs pending, ms since when the oldest waits or -1, pause, priority, jobs of it, …},
 --   …}: one list a queue; a pause as in `paused`, nil when there is none
 -- include: clock

@@ -27,7 +27,7 @@ def fleet(world: World) -> Fleet:
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for two of anything at once."""
     monkeypatch.setattr(fleet_module, "STEP", 2)
-    monkeypatch.setattr(fleet_module, "QUEUES_STEP", 2)
+    monkeypatch.setattr(fleet_module, "SCRIPT_STEP", 2)
 
 
 def entry(pid: int, state: str = "idle") -> RosterEntry:

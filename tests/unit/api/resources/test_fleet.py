@@ -40,7 +40,7 @@ def test_of_nothing_there_is_an_empty_list(api: Api, path: str) -> None:
 def test_an_unknown_parameter_is_refused(api: Api, path: str) -> None:
     answer = api.get(f"{path}?limit=5")
     assert answer.status == 422
-    assert answer.json["detail"] == f"{path} takes no parameters; there is no 'limit'"
+    assert answer.json["detail"] == f"{path.replace('mail', '{queue}')} takes no parameters; there is no 'limit'"
 
 
 def test_a_parameter_without_a_value_is_refused_too(api: Api) -> None:
