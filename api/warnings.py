@@ -9,6 +9,8 @@ from jobworker.store.jobs import JobStore
 from jobworker.store.keys import ALL_QUEUES
 from jobworker.store.pause import Pause
 
+#: After this a supervisor has told of its workers.
+SETTLED_MS: Final = 5000
 #: So many queues are named; a thousand would be no sentence.
 NAMED_QUEUES: Final = 5
 
@@ -19,6 +21,7 @@ def warnings_of(store: JobStore) -> Iterator[str]:
     if not supervisors:
         yield "no supervisor is running"
     yield from (_describe_silence(supervisor) for supervisor in supervisors if _is_silent(supervisor))
+    yield from (_describe_idleness(supervisor) for supervisor in supervisors if _has_no_worker(supervisor))
     # One that serves every queue leaves none alone.
     if supervisors and all(supervisor.queues for supervisor in supervisors):
         yield from _describe_unserved(store.fleet.queues())
@@ -31,6 +34,19 @@ def _is_silent(supervisor: Supervisor) -> bool:
 
 def _describe_silence(supervisor: Supervisor) -> str:
     return f"supervisor {supervisor.name} was last heard {supervisor.silent_ms / 1000:.0f} s ago"
+
+
+def _has_no_worker(supervisor: Supervisor) -> bool:
+    # A supervisor that has just registered has told of none yet.
+    settled = supervisor.now_ms - supervisor.epoch / 1000 > SETTLED_MS
+    return settled and all(worker.state == "ending" for worker in supervisor.roster.workers)
+
+
+def _describe_idleness(supervisor: Supervisor) -> str:
+    return (
+        f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
+        " have changed since its start (its log says which); restart it"
+    )
 
 
 def _describe_unserved(queues: Sequence[Queue]) -> Iterator[str]:
