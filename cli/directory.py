@@ -9,6 +9,15 @@ from pathlib import Path
 from jobworker.cli.errors import Failed
 
 
+def make_directory(path: Path) -> None:
+    """Make a state directory where none is. Raises OSError."""
+    # Others have no business with payloads and results.
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ignored = path / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text("*\n")
+
+
 class StateDirectory:
     """Holds the lock of `up` on the directory, which is made when it is missing.
 
@@ -19,7 +28,7 @@ class StateDirectory:
         self.path = path.absolute()
         self._owner_pid = owner_pid
         with self._complaints():
-            self._make()
+            make_directory(self.path)
             self._lock = os.open(self.path / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def take(self) -> bool:
@@ -44,13 +53,6 @@ class StateDirectory:
     def close(self) -> None:
         """Give it up."""
         os.close(self._lock)
-
-    def _make(self) -> None:
-        # Others have no business with payloads and results.
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignored = self.path / ".gitignore"
-        if not ignored.exists():
-            ignored.write_text("*\n")
 
     @contextmanager
     def _complaints(self) -> Generator[None, None, None]:

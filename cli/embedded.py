@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import structlog
+
 from jobworker.cli.child import start_child
+from jobworker.cli.directory import make_directory
 from jobworker.cli.errors import Failed
 
 #: What the kernel takes as the path of a Unix socket, without the final zero.
@@ -18,6 +21,8 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 _PING_TIMEOUT_SECONDS: Final = 1.0
 _SOCKET: Final = "s"
 _LOG: Final = "server.log"
+#: Its append-only files: a directory since Redis 7, one file before.
+_DATA: Final = "appendonly*"
 #: Every write to the file at once, to the disk each second; refuse rather than forget.
 _OPTIONS: Final = (
     *("--port", "0", "--unixsocket", _SOCKET, "--unixsocketperm", "700"),
@@ -26,6 +31,8 @@ _OPTIONS: Final = (
     # The records of most jobs stay compact. The older name of this setting is understood by all versions.
     *("--hash-max-ziplist-value", "512"),
 )
+
+log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("jobworker.up")
 
 
 def find_server() -> Path | None:
@@ -67,7 +74,8 @@ class EmbeddedServer:
         self.program = program
         self.directory = directory.absolute()
         self._environ = environ
-        self._descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor = self._open_directory()
+        self._has_run = False
         self._keep_last_log()
 
     @property
@@ -92,16 +100,21 @@ class EmbeddedServer:
         return lock is not None
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the process. Raises Failed while another one has the data."""
+        """Start the process. Raises Failed while another one has the data, OSError if the directory is gone for good."""
+        self._restore_directory()
         lock = self._lock()
         if lock is None:
             raise Failed(f"a server of an earlier run still uses {self.directory}")
         try:
-            with self.log.open("ab") as log:
+            with self.log.open("ab") as output:
                 command = [str(self.program), *_OPTIONS]
-                return start_child(command, environ=self._environ, directory=self.directory, output=log, keep=[lock])
+                child = start_child(
+                    command, environ=self._environ, directory=self.directory, output=output, keep=[lock]
+                )
         finally:
             os.close(lock)
+        self._has_run = True
+        return child
 
     def answers(self) -> bool:
         """Return whether it takes commands; not while it still loads its data."""
@@ -126,6 +139,26 @@ class EmbeddedServer:
             return path
         # Short however deep the directory is, and the same for every process of ours as long as we live.
         return f"/proc/{os.getpid()}/fd/{self._descriptor}/{_SOCKET}"
+
+    def _open_directory(self) -> int:
+        return os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def _restore_directory(self) -> None:
+        """Make the directory again if somebody has taken it away while we ran."""
+        if not self._is_in_place():
+            make_directory(self.directory)
+            fresh = self._open_directory()
+            # Under the old number: it is part of the address that the other parts were told.
+            os.dup2(fresh, self._descriptor, inheritable=False)
+            os.close(fresh)
+        if self._has_run and not any(self.directory.glob(_DATA)):
+            log.error("the server's data was removed while it ran: its jobs are gone", directory=str(self.directory))
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(self.directory.stat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
 
     def _lock(self) -> int | None:
         lock = os.open(self.directory / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -43,7 +43,14 @@ Listen = Annotated[
         title="HOST:PORT, the port from 0 to 65535",
     ),
 ]
-RedisUrl = Annotated[str, Meta(pattern=r"^(rediss?|unix)://.", title="a redis://, rediss:// or unix:// URL")]
+#: redis-py would silently take database 0 where the path is no number.
+RedisUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(rediss?://(?=.)[^/?#]*(/[0-9]*)?(\?.*)?|unix://.+)\Z",
+        title="redis://HOST:PORT/N or rediss://HOST:PORT/N, N the number of the database, or unix://PATH?db=N",
+    ),
+]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://.", title="an http:// or https:// URL")]
 
 

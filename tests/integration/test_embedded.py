@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -9,6 +10,7 @@ from threading import Thread
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from jobworker.cli.embedded import MAX_SOCKET_PATH_BYTES, EmbeddedServer, find_server, require_server
 from jobworker.cli.errors import Failed
@@ -132,9 +134,43 @@ def test_a_directory_deeper_than_a_socket_path_may_be_works_and_survives_restart
     write(server, "kept")
     process.kill()
     process.wait()
-    start(server)
+    with capture_logs() as logs:
+        start(server)
+    assert logs == []
     assert server.url == url
     assert read(server) == b"kept"
+
+
+@pytest.mark.parametrize("depth", ["shallow", "deep" * 30])
+def test_a_directory_that_is_removed_while_it_runs_is_made_again_and_the_loss_is_told(
+    tmp_path: Path, make: Make, start: Start, depth: str
+) -> None:
+    directory = tmp_path / depth
+    directory.mkdir()
+    server = make(directory)
+    url = server.url
+    process = start(server)
+    write(server, "gone")
+    shutil.rmtree(directory)
+    process.kill()
+    process.wait()
+    with capture_logs() as logs:
+        start(server)
+    assert [line["event"] for line in logs] == ["the server's data was removed while it ran: its jobs are gone"]
+    assert server.url == url
+    assert read(server) is None
+    assert directory.stat().st_mode & 0o077 == 0
+
+
+def test_data_that_is_removed_while_it_runs_is_told(tmp_path: Path, make: Make, start: Start) -> None:
+    server = make()
+    process = start(server)
+    shutil.rmtree(tmp_path / "appendonlydir")
+    process.kill()
+    process.wait()
+    with capture_logs() as logs:
+        start(server)
+    assert [line["log_level"] for line in logs] == ["error"]
 
 
 def test_a_path_with_blanks_and_percent_signs_is_quoted(tmp_path: Path, make: Make, start: Start) -> None:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -124,3 +125,14 @@ def test_even_when_its_heart_is_killed_too_all_ends_and_comes_back(tmp_path: Pat
     with Up(tmp_path) as up:
         up.ready()
         up.wait_for_status(job_id, "running", 30)
+
+
+def test_a_state_directory_that_is_removed_is_made_again_when_the_server_is(tmp_path: Path) -> None:
+    with Up(tmp_path) as up:
+        up.ready()
+        shutil.rmtree(tmp_path / ".jobworker")
+        os.kill(up.part("-server"), signal.SIGKILL)
+        up.wait_for("its jobs are gone")
+        wait_until(lambda: _is_ready(up), 30)
+        up.wait_for_status(up.submit("echo", "after"), "succeeded", 30)
+        assert up.drain() == 0

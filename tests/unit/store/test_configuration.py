@@ -259,3 +259,33 @@ def test_only_urls_are_secrets() -> None:
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 def test_a_default_survives_the_way_through_the_environment(setting: Setting) -> None:
     assert setting.from_text(setting.to_text(setting.default)) == setting.default
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host",
+        "redis://host/",
+        "redis://host:6379/15",
+        "redis://user:p%2Fw@[::1]:6379/0?protocol=3",
+        "redis://?db=1",
+        "rediss://host?ssl_cert_reqs=none",
+        "unix:///run/redis.sock?db=2",
+        "unix://./s",
+    ],
+)
+def test_a_redis_url_with_a_database_or_none_is_taken(url: str) -> None:
+    assert from_environment(JOBWORKER_REDIS_URL=url).settings.redis.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://host/abc", "redis://host/0x", "redis://host/1/2", "rediss://:secret@host/-1", "redis://", "host:6379"],
+)
+def test_a_redis_url_whose_path_is_no_database_is_refused_with_its_name_and_what_is_allowed(url: str) -> None:
+    with pytest.raises(BadSetting) as refused:
+        from_environment(JOBWORKER_REDIS_URL=url)
+    assert str(refused.value) == (
+        "JOBWORKER_REDIS_URL: this value is not allowed; allowed: redis://HOST:PORT/N or rediss://HOST:PORT/N, "
+        "N the number of the database, or unix://PATH?db=N"
+    )
