@@ -125,6 +125,8 @@ def _split(url: str) -> SplitResult:
         _ = parts.port
     except ValueError as error:
         raise Failed(f"{url} is not a URL: {error}") from None
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise Failed(f"{url!r} is not a URL: it holds a blank or a control character")
     if not parts.hostname:
         raise Failed(f"{url} names no host")
     return parts
