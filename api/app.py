@@ -1,22 +1,24 @@
 """The WSGI application: the route table on one screen."""
 
+from operator import attrgetter
+
 import falcon
 
 from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
+from jobworker.api.fleet import view_handler, view_queue, view_supervisor, view_worker
 from jobworker.api.middleware import Envelope, LoopbackGuard
 from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
 from jobworker.api.resources.cancel import Cancel
-from jobworker.api.resources.handlers import Handlers
+from jobworker.api.resources.collection import Collection
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.pause import Pause, Resume
-from jobworker.api.resources.queues import Queue, Queues
+from jobworker.api.resources.queue import Queue
 from jobworker.api.resources.retry import Retry
-from jobworker.api.resources.supervisors import Supervisors
-from jobworker.api.resources.workers import Workers
 from jobworker.api.submission import Submission
+from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
 
@@ -28,6 +30,10 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
     reader = JobReader(store, submission)
+
+    def handlers() -> list[HandlerEntry]:
+        return sorted(store.handlers().values(), key=attrgetter("type"))
+
     routes: dict[str, object] = {
         "/jobs": Jobs(store, available, submission, reader),
         "/jobs/{job_id}": Job(store, available, reader),
@@ -35,11 +41,11 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/jobs/{job_id}/retry": Retry(store, available, reader),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
-        "/queues": Queues(store.fleet, available),
+        "/queues": Collection(store.fleet.queues, view_queue, available),
         "/queues/{queue}": Queue(store.fleet, available),
-        "/supervisors": Supervisors(store.fleet, available),
-        "/workers": Workers(store.fleet, available),
-        "/handlers": Handlers(store, available),
+        "/supervisors": Collection(store.fleet.supervisors, view_supervisor, available),
+        "/workers": Collection(store.fleet.workers, view_worker, available),
+        "/handlers": Collection(handlers, view_handler, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }

@@ -8,9 +8,10 @@ from typing import Final
 import structlog
 
 from jobworker.cli.errors import Failed
+from jobworker.store.backoff import Backoff
 
-FIRST_BRAKE_SECONDS: Final = 0.1
-LONGEST_BRAKE_SECONDS: Final = 5.0
+#: How soon one that ended is started again; less and less soon if it keeps ending.
+BRAKE: Final = Backoff(base=0.1, factor=2.0, max=5.0, jitter=False)
 #: A part that lived this long has started well: the next restart is as quick as the first.
 GOOD_LIFE_SECONDS: Final = 10.0
 
@@ -94,7 +95,7 @@ class Part:
     def _brake(self, now: float, fate: str) -> None:
         quick = now - self._started_at < GOOD_LIFE_SECONDS
         self._quick_deaths = self._quick_deaths + 1 if quick else 1
-        delay_seconds = min(FIRST_BRAKE_SECONDS * 2 ** min(self._quick_deaths - 1, 10), LONGEST_BRAKE_SECONDS)
+        delay_seconds = BRAKE.delay_ms(self._quick_deaths) / 1000
         self._restart_at = now + delay_seconds
         log.warning("part ended; it is started again", part=self.name, fate=fate, after_seconds=delay_seconds)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, ExchangeAnswer, Settle, Wanted
 from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
@@ -22,6 +23,7 @@ log = structlog.get_logger("jobworker.exchange")
 
 FIRST_RETRY_SECONDS: Final = 0.05
 LONGEST_RETRY_SECONDS: Final = 1.0
+RETRY: Final = Backoff(FIRST_RETRY_SECONDS, 2.0, LONGEST_RETRY_SECONDS, jitter=False)
 
 
 class Exchange:
@@ -56,18 +58,14 @@ class Exchange:
         self._next_due_ms: int | None = None
         self._failures = 0
         self._failing_since: float | None = None
-        self._last_error = ""
+        #: What Redis answered when a call failed last; empty since one succeeded.
+        self.last_error = ""
 
     @property
     def stuck_seconds(self) -> float:
         """For how long nothing could be exchanged although there was something to exchange."""
         since = self._failing_since
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
-
-    @property
-    def last_error(self) -> str:
-        """What Redis answered when a call failed last."""
-        return self._last_error
 
     @property
     def unsettled(self) -> int:
@@ -146,20 +144,20 @@ class Exchange:
             self._succeeded()
         elif self._failures > 1:
             # We agree with Redis and yet the call fails: not an outage that has passed, so not at once again.
-            await asyncio.sleep(min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS))
+            await asyncio.sleep(RETRY.delay_ms(self._failures + 1) / 1000)
 
     def _succeeded(self) -> None:
         self._failures = 0
         self._failing_since = None
-        self._last_error = ""
+        self.last_error = ""
 
     def _failed(self, error: StoreError, event: str) -> None:
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = asyncio.get_running_loop().time()
-        if str(error) != self._last_error:
+        if str(error) != self.last_error:
             log.warning(event, error=str(error))
-        self._last_error = str(error)
+        self.last_error = str(error)
 
     async def _turn(self, wanted: Sequence[Wanted]) -> bool:
         self._call += 1

@@ -9,6 +9,8 @@ from jobworker.supervisor.exchange import Exchange
 
 #: How many lease terms the exchange may fail before Redis is asked whether it lives.
 PATIENCE_TERMS: Final = 3
+#: How many times in a row, a term apart, it must answer: one that has just come back is not agreed with yet.
+ANSWERS: Final = 2
 
 
 class Watchdog:
@@ -26,11 +28,12 @@ class Watchdog:
 
     async def run(self) -> None:
         """Look once a lease term."""
-        while True:
+        answers = 0
+        while answers < ANSWERS:
             await asyncio.sleep(self._lease_seconds)
-            stuck_seconds = self._exchange.stuck_seconds
-            if stuck_seconds > PATIENCE_TERMS * self._lease_seconds and await self._answers():
-                raise SupervisorError(
-                    f"Redis answers, but for {stuck_seconds:.0f} s no job could be exchanged with it:"
-                    f" {self._exchange.last_error}; ending, so that a new start can try"
-                )
+            is_stuck = self._exchange.stuck_seconds > PATIENCE_TERMS * self._lease_seconds
+            answers = answers + 1 if is_stuck and await self._answers() else 0
+        raise SupervisorError(
+            f"Redis answers, but for {self._exchange.stuck_seconds:.0f} s no job could be exchanged with it:"
+            f" {self._exchange.last_error}; ending, so that a new start can try"
+        )

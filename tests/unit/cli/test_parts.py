@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from jobworker.cli.errors import Failed
-from jobworker.cli.parts import GOOD_LIFE_SECONDS, LONGEST_BRAKE_SECONDS, Part
+from jobworker.cli.parts import BRAKE, GOOD_LIFE_SECONDS, Part
 
 
 class Stage:
@@ -65,7 +65,7 @@ def test_the_brake_grows_with_each_quick_death_up_to_its_longest(stage: Stage) -
     for _ in range(8):
         brakes.append(stage.die(0.5))
         stage.come_back()
-    assert brakes == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, LONGEST_BRAKE_SECONDS, LONGEST_BRAKE_SECONDS])
+    assert brakes == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, BRAKE.max, BRAKE.max])
     stage.die(0)
 
 

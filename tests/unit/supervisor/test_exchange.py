@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Claim, ExchangeAnswer, Settle, Wanted
 from jobworker.store.errors import Reaped, StoreUnavailable
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
@@ -221,6 +222,18 @@ def test_after_an_error_it_reconciles_and_lists_all_that_runs_and_all_that_ended
     assert scene.redis.calls[2:] == [("exchange", 2), ("beat", 0), ("reconcile", 3), ("exchange", 4)]
     assert scene.redis.held == [Attempted("job-9", 9), Attempted("job-1", 1)]
     assert [settle.token for settle in scene.redis.settled] == [1]
+
+
+def test_a_call_that_fails_after_a_day_of_failures_is_sent_again_too(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobworker.supervisor.exchange.RETRY", Backoff(0.001, 2.0, 0.002, jitter=False))
+    scene.start()
+    scene.exchange._failures = 86_400
+    scene.redis.failures = [StoreUnavailable()]
+    scene.settle(1)
+    scene.until(lambda: scene.exchange.unsettled == 0)
+    assert scene.exchange._failures == 0
 
 
 def test_a_failing_reconcile_is_sent_again_under_the_next_number(scene: Scene) -> None:

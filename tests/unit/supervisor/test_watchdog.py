@@ -40,6 +40,22 @@ def test_an_exchange_that_fails_for_three_terms_while_redis_answers_ends_the_sup
         watch(stuck_seconds=3.1 * LEASE_SECONDS, answers=True)
 
 
+def test_a_redis_that_has_just_come_back_ends_nothing() -> None:
+    exchange: Any = SimpleNamespace(stuck_seconds=1000.0, last_error="away")
+
+    async def come_back() -> bool:
+        exchange.stuck_seconds = 0.0
+        return True
+
+    async def look() -> None:
+        looking = asyncio.ensure_future(Watchdog(exchange, come_back, LEASE_SECONDS).run())
+        done, _ = await asyncio.wait({looking}, timeout=10 * LEASE_SECONDS)
+        looking.cancel()
+        assert not done
+
+    asyncio.run(look())
+
+
 def test_a_redis_that_is_away_ends_nothing() -> None:
     assert watch(stuck_seconds=1000.0, answers=False) > 1
 

@@ -1,26 +1,26 @@
-"""GET /workers."""
+"""GET /queues/{queue}."""
 
 import falcon
 import msgspec
 
 from jobworker.api.availability import Availability
-from jobworker.api.fleet import Items, view_worker
+from jobworker.api.fleet import view_queue
 from jobworker.api.query import allow_no_parameters
 from jobworker.store.fleet import Fleet
 
 
-class Workers:
-    """The worker processes of the living supervisors."""
+class Queue:
+    """One queue."""
 
     def __init__(self, fleet: Fleet, available: Availability) -> None:
         self._fleet = fleet
         self._available = available
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Show each worker and the job that it runs."""
+    def on_get(self, req: falcon.Request, resp: falcon.Response, queue: str) -> None:
+        """Show a queue."""
         allow_no_parameters(req)
         with self._available:
-            workers = self._fleet.workers()
-        resp.data = msgspec.json.encode(Items(list(map(view_worker, workers))))
+            found = self._fleet.queue(queue)
+        resp.data = msgspec.json.encode(view_queue(found))
 
     on_head = on_get
