@@ -4,6 +4,7 @@ import falcon
 
 from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
+from jobworker.api.intake import Intake
 from jobworker.api.middleware import Envelope, LoopbackGuard
 from jobworker.api.refusals import Refusals
 from jobworker.api.resources.health import Liveness, Readiness
@@ -20,8 +21,9 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     """Return the application over `store`."""
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
+    intake = Intake(store, available, patience_seconds=settings.redis.timeout / 2)
     routes: dict[str, object] = {
-        "/jobs": Jobs(store, available, submission),
+        "/jobs": Jobs(available, submission, intake),
         "/jobs/{job_id}": Job(store, available, catalogue, submission),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),

@@ -98,7 +98,7 @@ class EmbeddedServer:
         return lock is not None
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the process. Raises Failed while another one has the data, OSError if the directory is gone for good."""
+        """Start the process. Raises Failed while another one has the data, OSError without a directory."""
         self._restore_directory()
         lock = self._lock()
         if lock is None:

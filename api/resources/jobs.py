@@ -7,6 +7,7 @@ from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.errors import NotAJobId
+from jobworker.api.intake import Intake
 from jobworker.api.schemas import Accepted, JobRequest
 from jobworker.api.submission import Submission
 from jobworker.api.views import view_job
@@ -17,17 +18,17 @@ from jobworker.store.jobs import JobStore
 class Jobs:
     """All jobs."""
 
-    def __init__(self, store: JobStore, available: Availability, submission: Submission) -> None:
-        self._store = store
+    def __init__(self, available: Availability, submission: Submission, intake: Intake) -> None:
         self._available = available
         self._submission = submission
+        self._intake = intake
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Take a job: the answer means that it is in Redis."""
         request = read_body(req, JobRequest)
         with self._available:
             job = self._submission.new_job(request)
-            [status] = self._store.enqueue([job])
+        status = self._intake.take(job)
         resp.status = falcon.HTTP_202
         resp.set_header("Location", f"/jobs/{job.id}")
         resp.data = msgspec.json.encode(Accepted(job.id, status, job.type, job.queue, job.priority))
