@@ -6,10 +6,17 @@ from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.intake import Intake
 from jobworker.api.middleware import Envelope, LoopbackGuard
+from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
+from jobworker.api.resources.cancel import Cancel
+from jobworker.api.resources.handlers import Handlers
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.pause import Pause, Resume
+from jobworker.api.resources.queues import Queue, Queues
+from jobworker.api.resources.retry import Retry
+from jobworker.api.resources.supervisors import Supervisors
+from jobworker.api.resources.workers import Workers
 from jobworker.api.submission import Submission
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
@@ -21,12 +28,20 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     """Return the application over `store`."""
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
+    reader = JobReader(store, submission)
     intake = Intake(store, available, patience_seconds=settings.redis.timeout / 2)
     routes: dict[str, object] = {
-        "/jobs": Jobs(available, submission, intake),
-        "/jobs/{job_id}": Job(store, available, catalogue, submission),
+        "/jobs": Jobs(available, submission, intake, reader),
+        "/jobs/{job_id}": Job(store, available, reader),
+        "/jobs/{job_id}/cancel": Cancel(store, available, reader),
+        "/jobs/{job_id}/retry": Retry(store, available, reader),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
+        "/queues": Queues(store.fleet, available),
+        "/queues/{queue}": Queue(store.fleet, available),
+        "/supervisors": Supervisors(store.fleet, available),
+        "/workers": Workers(store.fleet, available),
+        "/handlers": Handlers(store, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobworker.store.errors import InvalidJob, JobNotFound, StoreError
+from jobworker.store.errors import BadCursor, InvalidJob, JobNotFound, QueueNotFound, StoreError, WrongState
 
 
 class ApiError(Exception):
@@ -29,6 +29,10 @@ class MalformedRequest(RequestRefused):
 
 class ForeignRequest(RequestRefused):
     """The request comes from where none may come."""
+
+
+class InvalidQuery(RequestRefused):
+    """A parameter of the query is not what is allowed here."""
 
 
 class NotAJobId(RequestRefused):
@@ -59,10 +63,14 @@ STATUS: Final[dict[type[Exception], int]] = {
     ForeignRequest: 403,
     NotAJobId: 404,
     JobNotFound: 404,
+    QueueNotFound: 404,
+    WrongState: 409,
     PayloadTooLarge: 413,
     NotJson: 415,
     InvalidBody: 422,
     InvalidJob: 422,
+    InvalidQuery: 422,
+    BadCursor: 422,
     StoreError: 503,
 }
 

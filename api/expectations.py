@@ -37,7 +37,7 @@ def _explain_unknown(name: str, parent: str | None, body: type[Struct]) -> tuple
     inner = None if parent is None else _fields(_struct_type(body)).get(parent)
     struct = inner if isinstance(inner, inspect.StructType) else _struct_type(body)
     path = [*([parent] if parent and struct is inner else []), name[:ECHO_CHARACTERS]]
-    return _pointer(path), f"{'.'.join(path)} is not a field; allowed: {', '.join(_fields(struct))}"
+    return _pointer(path), f"{'.'.join(path)} is not a field; allowed: {', '.join(_fields(struct)) or 'none'}"
 
 
 def _pointer(path: Sequence[str]) -> str:
@@ -72,10 +72,13 @@ def _phrase(kind: inspect.Type) -> str:
             return f"a number from {low} to {high}"
         case inspect.BoolType():
             return "true or false"
+        case inspect.EnumType(cls=members):
+            return f"one of {', '.join(str(member) for member in members)}"
         case inspect.DateTimeType():
             return _INSTANT
         case inspect.StrType(pattern=pattern, max_length=longest):
             return _NAME if pattern == NAME_PATTERN else f"a text of at most {longest} characters"
         case _:
             assert isinstance(kind, inspect.StructType)
-            return f"an object with any of the fields {', '.join(_fields(kind))}"
+            names = ", ".join(_fields(kind))
+            return f"an object with any of the fields {names}" if names else "an empty object"

@@ -1,4 +1,4 @@
-"""The socket that the API listens on."""
+"""The sockets that the API listens on."""
 
 import errno
 import ipaddress
@@ -25,6 +25,23 @@ def listen(settings: ApiSettings) -> socket.socket:
     except OSError as error:
         listener.close()
         raise _unusable(settings.listen, error) from error
+    return listener
+
+
+def make_room(place: socket.socket) -> None:
+    """Let sockets of ours listen at a bound place. It stays taken for everybody else, also while none of them does."""
+    # Only now: bound with it from the start, another API of the same user would share the port without a word.
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+
+def listen_beside(place: socket.socket) -> socket.socket:
+    """Return another socket bound to the same address; the kernel spreads connections over those that listen."""
+    listener = socket.socket(place.family, socket.SOCK_STREAM)
+    # Both: connections of an API with one process may still linger at this port.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(place.getsockname())
     return listener
 
 

@@ -1,7 +1,9 @@
-"""The bounds of a payload, which is never decoded here."""
+"""The bounds of a payload, which is decoded here only if it may hold a number that no worker can read."""
 
 import re
 from typing import Final
+
+import msgspec
 
 from jobworker.api.errors import InvalidBody, PayloadTooLarge
 from jobworker.store.limits import MAX_JSON_DEPTH, MAX_PAYLOAD_BYTES
@@ -9,6 +11,8 @@ from jobworker.store.limits import MAX_JSON_DEPTH, MAX_PAYLOAD_BYTES
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET: Final = bytes(set(range(256)) - set(b"[]{}"))
+#: An exponent, or more digits than a float has.
+_DOUBTFUL_NUMBER: Final = re.compile(rb"\d[eE]|\d{300}")
 
 
 def check_payload(payload: bytes) -> None:
@@ -17,6 +21,16 @@ def check_payload(payload: bytes) -> None:
         raise PayloadTooLarge(f"payload is {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} (1 MiB) are allowed")
     if is_nested_deeper(payload, MAX_JSON_DEPTH):
         raise too_deep()
+    if _DOUBTFUL_NUMBER.search(payload) and not _is_readable(payload):
+        raise InvalidBody("payload holds a number that is out of range: floats end at 1.8e308", pointer="/payload")
+
+
+def _is_readable(payload: bytes) -> bool:
+    try:
+        msgspec.json.decode(payload)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def too_deep() -> InvalidBody:

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jobworker.store.job import Receipt
 from jobworker.store.limits import (
+    MAX_PAGE_JOBS,
     BackoffFactor,
     BackoffSeconds,
     DelaySeconds,
@@ -16,6 +17,7 @@ from jobworker.store.limits import (
     Priority,
     TimeoutSeconds,
 )
+from jobworker.store.states import JobState
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Seconds = Meta(description="seconds")
@@ -50,6 +52,20 @@ class JobRequest(Request, frozen=True):
     max_attempts: MaxAttempts | UnsetType = UNSET
     max_crashes: MaxCrashes | UnsetType = UNSET
     backoff: BackoffRequest | UnsetType = UNSET
+
+
+class JobsQuery(Request, frozen=True):
+    """The parameters of GET /jobs."""
+
+    status: JobState | UnsetType = UNSET
+    type: Name | UnsetType = UNSET
+    queue: Name | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_JOBS)] = 50
+    cursor: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+
+
+class EmptyRequest(Request, frozen=True):
+    """The body of a POST that needs none."""
 
 
 class PauseRequest(Request, frozen=True):
@@ -94,7 +110,8 @@ class ErrorView(Struct, frozen=True):
 
     type: str
     message: str
-    traceback: str | None
+    #: Left out in a list.
+    traceback: str | UnsetType | None
 
 
 class AttemptView(Struct, frozen=True):
@@ -114,8 +131,8 @@ class AttemptView(Struct, frozen=True):
     reason: str | None
 
 
-class JobView(Struct, frozen=True):
-    """A job in an answer; what is absent is null."""
+class JobView(Struct, frozen=True, kw_only=True):
+    """A job in an answer; what is absent is null. A list leaves out what may be large."""
 
     id: str
     type: str
@@ -124,8 +141,8 @@ class JobView(Struct, frozen=True):
     status: str
     cancel_requested_at: str | None
     tags: list[str]
-    payload: Raw
-    result: Raw | None
+    payload: Raw | UnsetType = UNSET
+    result: Raw | UnsetType | None = UNSET
     progress: None
     attempt: int
     failures: int
@@ -145,4 +162,12 @@ class JobView(Struct, frozen=True):
     reason: str | None
     error: ErrorView | None
     receipt: Receipt | None
-    attempts: list[AttemptView]
+    attempts: list[AttemptView] | UnsetType = UNSET
+
+
+class JobsAnswer(Struct, frozen=True):
+    """The answer to GET /jobs."""
+
+    items: list[JobView]
+    #: What leads to the next page; null: this was the last.
+    next_cursor: str | None

@@ -1,148 +1,109 @@
-"""Serves the application on waitress until told to stop, then lets answers in progress end."""
+"""The API's processes: one serves by itself; several are started, watched and ended by a parent that does only that."""
 
 import contextlib
 import logging
 import os
 import resource
-import select
 import signal
 import socket
+import sys
 import time
-from threading import Thread
-from typing import Any, Final, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-import structlog
-from waitress import wasyncore
-from waitress.server import BaseWSGIServer, create_server
+import setproctitle
 
-from jobworker.api.app import App, create_app
-from jobworker.api.availability import Availability
-from jobworker.api.channel import Channel
-from jobworker.api.listener import listen
-from jobworker.store.connection import connect
-from jobworker.store.errors import StoreError
-from jobworker.store.jobs import JobStore
-from jobworker.store.keys import Keys
-from jobworker.store.limits import MIB
+from jobworker.api.child import Child
+from jobworker.api.errors import ApiError
+from jobworker.api.listener import listen, listen_beside, make_room
+from jobworker.api.process import ALONE, ONE_OF_SEVERAL, connect_store, run_process
 from jobworker.store.settings import ApiSettings, Settings
+from jobworker.store.sizing import process_count, usable_cpus
 
-#: Idle keep-alive connections count, too.
-CONNECTION_LIMIT: Final = 2000
-#: Bodies and answers that are smaller stay in memory: a container may have no place for temporary files.
-BUFFER_BYTES: Final = 4 * MIB
+#: More than `auto` starts on a large machine: Redis is busy with fewer.
+MOST_BY_ITSELF: Final = 8
+#: Nothing is due: a signal wakes us.
+IDLE_SECONDS: Final = 3600.0
 
-log = structlog.stdlib.get_logger(__name__)
+_STOPS: Final = {signal.SIGTERM, signal.SIGINT}
+_HEARD: Final = {*_STOPS, signal.SIGCHLD}
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT and the end of what was in progress. Raises ApiError, StoreMisconfigured.
-
-    Redis may be away: then requests are answered with 503 until it comes.
-    """
-    listener = listen(settings.api)
+    """Serve until SIGTERM or SIGINT and the end of what was in progress. Raises ApiError, StoreMisconfigured."""
+    place = listen(settings.api)
     # It warns of every request that waits for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     _raise_descriptor_limit()
-    _pin_to_one_cpu()
-    store = _connect(settings)
-    available = Availability(store.check_writable)
-    server = Server(create_app(store, available, settings), listener, settings.api)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: server.stop())
-    host, port = listener.getsockname()[:2]
-    log.info("listening", host=host, port=port)
-    Thread(target=_look_at_redis, args=(store, available), name="redis-first-look", daemon=True).start()
-    server.run()
-    available.close()
-    store.close()
+    count = _count(settings.api)
+    if count == 1:
+        _pin(0)
+        run_process(place, settings, ALONE)
+        return
+    # A URL that is none is said here, once; no connection is made.
+    connect_store(settings).close()
+    Processes(place, settings, count).run()
 
 
-class Server:
-    """Owns waitress's loop, its threads and the listening socket.
+class Processes:
+    """Owns the processes that serve when there are several; it neither serves nor speaks to Redis.
 
-    Told:   `stop` (by a signal; a second one ends the patience).
-    Ends:   when every answer in progress has been sent, or the grace is over.
+    Told:   by signals: one has ended; drain; again: hurry.
+    Tells:  its children, by signals.
+    Ends:   when told to, and every child has ended.
     """
 
-    def __init__(self, app: App, listener: socket.socket, settings: ApiSettings) -> None:
-        self._listener = listener
-        self._grace_seconds = settings.grace
+    def __init__(self, place: socket.socket, settings: Settings, count: int) -> None:
+        self._place = place
+        self._settings = settings
+        self._children = [Child(number, partial(listen_beside, place), self._serve) for number in range(count)]
         self._stops = 0
-        #: What waitress watches: the listener, its trigger, the channels.
-        self._map: dict[int, Any] = {}
-        self._waitress = cast("BaseWSGIServer", create_server(app, map=self._map, **_adjustments(listener, settings)))
-        self._waitress.channel_class = Channel
 
     def run(self) -> None:
-        """Serve until stopped."""
+        """Start the children, watch them until told to stop, and see them end."""
+        # They stay blocked: what comes while the last child ends must not end us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+        make_room(self._place)
+        for child in self._children:
+            child.start()
         while not self._stops:
-            self._turn(1.0)
-        log.info("draining", grace_seconds=self._grace_seconds)
-        self._drain()
-        log.info("stopped")
+            self._turn(Child.tend, self._seconds_until_due())
+        while any(child.runs for child in self._children):
+            self._turn(Child.reap, IDLE_SECONDS)
 
-    def stop(self) -> None:
-        """Take nothing new and end; called again: end now. Safe in a signal handler."""
+    def _turn(self, look_after: Callable[[Child], object], seconds: float) -> None:
+        taken = signal.sigtimedwait(_HEARD, seconds)
+        # In this order: one that is started here is told to stop, too.
+        for child in self._children:
+            look_after(child)
+        if taken is not None and taken.si_signo in _STOPS:
+            self._stop()
+
+    def _stop(self) -> None:
         self._stops += 1
-        if self._stops == 1:
-            self._waitress.pull_trigger()
+        for child in self._children:
+            child.signal(signal.SIGTERM if self._stops == 1 else signal.SIGUSR1)
 
-    def _drain(self) -> None:
-        deadline = time.monotonic() + self._grace_seconds
-        self._accept_pending()
-        # Not the server's own `close`: it would take the trigger along, by which threads wake the loop.
-        wasyncore.dispatcher.close(self._waitress)
-        for channel in self._channels():
-            channel.draining = True
-        self._turn(0.0)
-        while self._stops == 1 and time.monotonic() < deadline and any(channel.busy for channel in self._channels()):
-            self._turn(0.05)
-        self._waitress.task_dispatcher.shutdown(timeout=1)
-        wasyncore.close_all(self._map)
+    def _seconds_until_due(self) -> float:
+        due = [child.due_at for child in self._children if child.due_at is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else IDLE_SECONDS
 
-    def _accept_pending(self) -> None:
-        # Closing the socket resets connections that wait on it, and their clients have perhaps sent already.
-        while select.select([self._listener], [], [], 0)[0]:
-            self._waitress.handle_accept()
-
-    def _turn(self, timeout_seconds: float) -> None:
-        wasyncore.loop(timeout=timeout_seconds, use_poll=True, map=self._map, count=1)
-
-    def _channels(self) -> list[Channel]:
-        return [entry for entry in self._map.values() if isinstance(entry, Channel)]
+    def _serve(self, number: int, listener: socket.socket) -> None:
+        """Be a child; this is called in its process."""
+        self._place.close()
+        setproctitle.setproctitle(f"jobworker api process {number}")
+        _pin(number)
+        run_process(listener, self._settings, ONE_OF_SEVERAL)
 
 
-def _adjustments(listener: socket.socket, settings: ApiSettings) -> dict[str, Any]:
-    return {
-        "sockets": [listener],
-        "threads": settings.threads,
-        "connection_limit": CONNECTION_LIMIT,
-        "asyncore_use_poll": True,
-        "channel_request_lookahead": 1,
-        "channel_timeout": 60,
-        "cleanup_interval": 10,
-        "max_request_body_size": 17 * MIB,
-        "inbuf_overflow": BUFFER_BYTES,
-        "outbuf_overflow": BUFFER_BYTES,
-        "ident": None,
-    }
-
-
-def _connect(settings: Settings) -> JobStore:
-    # A thread without a connection would count as an outage: every thread has one, the probes two.
-    client = connect(
-        settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 2
-    )
-    return JobStore(client, Keys(settings.redis.prefix), settings.jobs.retention)
-
-
-def _look_at_redis(store: JobStore, available: Availability) -> None:
-    # Otherwise the log would say that Redis is away only when the first client has found out.
-    try:
-        with available:
-            store.check_writable()
-    except StoreError as error:
-        log.warning("redis takes no jobs yet", reason=str(error))
+def _count(settings: ApiSettings) -> int:
+    several_work = sys.platform == "linux"
+    if settings.processes == "auto":
+        return min(process_count("auto"), MOST_BY_ITSELF) if several_work else 1
+    if settings.processes > 1 and not several_work:
+        raise ApiError("several processes share a port on Linux only; use --processes 1")
+    return settings.processes
 
 
 def _raise_descriptor_limit() -> None:
@@ -152,7 +113,8 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _pin_to_one_cpu() -> None:
+def _pin(number: int) -> None:
     """Keep this process on one CPU: its threads take turns anyway, and across CPUs they fight for the turn."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        cpus = usable_cpus()
+        os.sched_setaffinity(0, {cpus[-1 - number % len(cpus)]})

@@ -52,7 +52,7 @@ class Submission:
         entry = self._catalogue.find(type_name)
         if entry is None:
             _refuse_unknown(type_name, self._catalogue.types())
-        declared = self.declaration(entry)
+        declared = self._declaration(entry)
         job = NewJob(
             id=self._new_id(),
             type=type_name,
@@ -70,8 +70,11 @@ class Submission:
         # Without an entry the supervisor that claims the job completes it.
         return _complete(job, declared) if entry else job
 
-    def declaration(self, entry: HandlerEntry | None) -> Declaration:
-        """Return what a job gets where its request says nothing."""
+    def declaration_of(self, type_name: str) -> Declaration:
+        """Return what a job of this type gets where its request says nothing. Raises StoreUnavailable."""
+        return self._declaration(self._catalogue.find(type_name))
+
+    def _declaration(self, entry: HandlerEntry | None) -> Declaration:
         return Declaration.of(entry.defaults if entry else HandlerDefaults(), self._settings)
 
     def _run_at_ms(self, request: JobRequest) -> int | None:

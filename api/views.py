@@ -3,18 +3,31 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from msgspec import Raw
+import msgspec
+from msgspec import UNSET, Raw
 
 from jobworker.api.declaration import Declaration, given
 from jobworker.api.schemas import AttemptView, ErrorView, JobView
-from jobworker.store.job import Attempt, ErrorInfo, JobRecord
+from jobworker.store.job import Attempt, ErrorInfo, JobRecord, JobSummary
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def view_job(record: JobRecord, declared: Declaration) -> JobView:
     """Return the whole answer; what the record leaves open is what the declaration says now."""
+    return msgspec.structs.replace(
+        view_summary(record, declared),
+        payload=Raw(record.payload),
+        result=None if record.result is None else Raw(record.result),
+        error=_view_error(record.error),
+        attempts=[_view_attempt(attempt) for attempt in record.attempts],
+    )
+
+
+def view_summary(record: JobSummary, declared: Declaration) -> JobView:
+    """Return the job as a list shows it."""
     timeout_ms = given(record.timeout_ms, declared.timeout_ms)
+    error = record.error
     return JobView(
         id=record.id,
         type=record.type,
@@ -23,8 +36,6 @@ def view_job(record: JobRecord, declared: Declaration) -> JobView:
         status=record.status,
         cancel_requested_at=_instant(record.cancel_requested_ms),
         tags=[],
-        payload=Raw(record.payload),
-        result=None if record.result is None else Raw(record.result),
         progress=None,
         attempt=record.attempt,
         failures=record.failures,
@@ -42,9 +53,8 @@ def view_job(record: JobRecord, declared: Declaration) -> JobView:
         supervisor=record.owner,
         worker=record.worker,
         reason=record.reason,
-        error=_view_error(record.error),
+        error=None if error is None else ErrorView(error.type, error.message, UNSET),
         receipt=record.receipt,
-        attempts=[_view_attempt(attempt) for attempt in record.attempts],
     )
 
 

@@ -1,63 +1,48 @@
 """Kill lateness: `python -m benchmarks.kill [ROUNDS]`.
 
 Each job hangs in one of four ways under a deadline of 1 s. Lateness is the death of the worker, seen at its pidfd,
-against the start that the handler wrote down plus 1 s. For the tree it is the death of its last process.
+against the start that the handler wrote down plus 1 s. For the tree it is the death of its last process, too.
 """
 
-import os
-import select
-import sys
-import time
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Final
 
-from benchmarks.rig import Rig, figures, rig
+from benchmarks import bare
+from benchmarks.rig import rig
+from benchmarks.rows import Row, main, timings
+from benchmarks.server import Server
+from benchmarks.watch import lateness, lines
 
-DEADLINE_SECONDS = 1.0
-PROCESSES = {"loop": 1, "regex": 1, "stubborn": 1, "tree": 4}
+COUNT: Final = 100
+DEADLINE_SECONDS: Final = 1.0
+#: Ways to hang, and how many processes of each job say that they have started.
+PROCESSES: Final = {"loop": 1, "regex": 1, "stubborn": 1, "tree": 4}
+ASKED: Final = "median under 50 ms, p99 under 100 ms, never early"
 
 
-def measure(running: Rig, how: str, number: int) -> list[float]:
+def measure(rounds: int) -> Iterator[Row]:
+    """Yield a row for each way to hang, and one for what the tree leaves behind."""
+    base = timings("", [bare.kill(0.05) for _ in range(rounds)]).value
+    with rig() as running:
+        for how in PROCESSES:
+            late = [_kill(running, how, number) for number in range(rounds)]
+            workers = [one[0] for one in late]
+            yield timings(f"kill: {how}", workers, against="sleep and kill", base=base, asked=ASKED)
+            if PROCESSES[how] > 1:
+                yield timings(f"kill: {how}, its last process", [max(one) for one in late])
+
+
+def _kill(running: Server, how: str, number: int) -> list[float]:
     """Return how late each process of one hanging job died, in ms; the worker is the first."""
     path = running.folder / f"{how}-{number}"
     job_id = running.submit("hang", {"how": how, "started": str(path)}, timeout_seconds=DEADLINE_SECONDS)
-    lines = running.lines(path, PROCESSES[how])
-    due_ns = int(lines[0][1]) + round(DEADLINE_SECONDS * 1e9)
-    late = _deaths_after(due_ns, [int(line[0]) for line in lines])
+    started = lines(path, PROCESSES[how])
+    due_ns = int(started[0][1]) + round(DEADLINE_SECONDS * 1e9)
+    late = lateness([int(line[0]) for line in started], due_ns)
     record = running.wait(job_id)
     assert record.attempts[-1].outcome == "timed_out", record
     return late
 
 
-def _deaths_after(due_ns: int, pids: list[int]) -> list[float]:
-    poll = select.poll()
-    by_descriptor = {os.pidfd_open(pid): index for index, pid in enumerate(pids)}
-    late = [0.0] * len(pids)
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.POLLIN)
-    waiting = len(pids)
-    while waiting:
-        for descriptor, _ in poll.poll():
-            late[by_descriptor[descriptor]] = (time.monotonic_ns() - due_ns) / 1e6
-            poll.unregister(descriptor)
-            os.close(descriptor)
-            waiting -= 1
-    return late
-
-
-def main() -> None:
-    """Print one row for each way to hang."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    early = 0
-    with rig() as running:
-        for how in PROCESSES:
-            late = [measure(running, how, number) for number in range(rounds)]
-            early += sum(one[0] < 0 for one in late)
-            print(figures(f"kill, {how}", [one[0] for one in late]), flush=True)
-            if PROCESSES[how] > 1:
-                print(figures("kill, its last process", [max(one) for one in late]), flush=True)
-    print(f"killed early: {early}")
-
-
 if __name__ == "__main__":
-    assert Path("setup.py").exists(), "run it from the root of the repository"
-    main()
+    main(measure, COUNT)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from jobworker.cli.death_signal import death_signal
+from jobworker.api.death_signal import death_signal
 
 
 def start_child(

@@ -28,6 +28,8 @@ _OPTIONS: Final = (
     *("--port", "0", "--unixsocket", _SOCKET, "--unixsocketperm", "700"),
     *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
     *("--dir", ".", "--maxmemory-policy", "noeviction"),
+    # The records of most jobs stay compact. The older name of this setting is understood by all versions.
+    *("--hash-max-ziplist-value", "512"),
 )
 
 log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("jobworker.up")
@@ -98,7 +100,7 @@ class EmbeddedServer:
         return lock is not None
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the process. Raises Failed while another one has the data, OSError without a directory."""
+        """Start the process. Raises Failed while another has the data, OSError if the directory is gone for good."""
         self._restore_directory()
         lock = self._lock()
         if lock is None:

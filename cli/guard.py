@@ -9,7 +9,7 @@ import os
 import signal
 from typing import Final
 
-from jobworker.cli.death_signal import death_signal
+from jobworker.api.death_signal import death_signal
 from jobworker.cli.inbox import SignalInbox
 from jobworker.cli.output import say
 

@@ -2,13 +2,14 @@
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
 from jobworker.cli.errors import Failed, NotReachable, Refused, Unavailable
+from jobworker.store.limits import MAX_PAGE_JOBS
 from jobworker.store.settings import ClientSettings
 
 #: A kept connection that was idle this long is opened anew: the server may be about to close it, and a request
@@ -45,7 +46,19 @@ class ApiClient:
 
     def get_job(self, job_id: str) -> dict[str, Any]:
         """Return the job with this id."""
-        return self.get(f"/jobs/{quote(job_id, safe='')}")
+        return self.get(job_path(job_id))
+
+    def jobs(self, filters: Mapping[str, str], limit: int | None) -> Iterator[dict[str, Any]]:
+        """Yield the jobs that the filters let through, page by page, at most `limit` (None: all)."""
+        query, left = dict(filters), limit
+        while left is None or left > 0:
+            query["limit"] = str(MAX_PAGE_JOBS if left is None else min(left, MAX_PAGE_JOBS))
+            page = self.get(f"/jobs?{urlencode(query)}")
+            yield from page["items"]
+            left = None if left is None else left - len(page["items"])
+            if page["next_cursor"] is None:
+                return
+            query["cursor"] = page["next_cursor"]
 
     def get(self, path: str) -> dict[str, Any]:
         """Ask for something."""
@@ -55,12 +68,16 @@ class ApiClient:
         """Ask to do something. Never repeated: without an answer nobody knows whether it was done."""
         return self._ask("POST", path, msgspec.json.encode(body))
 
+    def delete(self, path: str) -> None:
+        """Ask for something to go."""
+        self._ask("DELETE", path, None)
+
     def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         try:
             response, content = self._exchange(method, self._parts.path.rstrip("/") + path, body)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
-            raise NotReachable(self._absence(error, sent=body is not None)) from None
+            raise NotReachable(self._absence(error, sent=method != "GET")) from None
         return self._understood(response, content)
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
@@ -73,7 +90,7 @@ class ApiClient:
         return response, content
 
     def _understood(self, response: http.client.HTTPResponse, content: bytes) -> dict[str, Any]:
-        answer = _decoded(content)
+        answer = {} if response.status == http.client.NO_CONTENT else _decoded(content)
         if answer is None:
             kind = response.headers.get_content_type()
             raise NotReachable(f"{self._url} does not answer like a jobworker API (HTTP {response.status}, {kind})")
@@ -97,12 +114,19 @@ class ApiClient:
         return f"the API at {self._url} is not reachable ({reason}); `jobworker up` starts one, --url names another"
 
 
+def job_path(job_id: str) -> str:
+    """Return the path of a job."""
+    return f"/jobs/{quote(job_id, safe='')}"
+
+
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
         raise Failed(f"{url} is not a URL: {error}") from None
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise Failed(f"{url!r} is not a URL: it holds a blank or a control character")
     if not parts.hostname:
         raise Failed(f"{url} names no host")
     return parts

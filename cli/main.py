@@ -8,8 +8,13 @@ from typing import Final, NoReturn
 import click
 
 from jobworker.cli.api import api
+from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.config import config
+from jobworker.cli.doctor import doctor
+from jobworker.cli.fleet import handlers, queues, supervisors, workers
+from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
+from jobworker.cli.jobs import jobs
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
@@ -38,7 +43,10 @@ def cli() -> None:
     """
 
 
-for _command in (up, supervisor, api, submit, job, pause, resume, config):
+_JOBS = (submit, job, jobs, cancel, retry, delete, pause, resume)
+_FLEET = (queues, workers, handlers, supervisors)
+
+for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
     cli.add_command(_command)
 
 
@@ -57,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        return cli.main(arguments, prog_name="jobworker", standalone_mode=False) or 0
+        return _invoke(arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
@@ -71,6 +79,16 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _report(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), 1)
     except _known_errors() as error:
         return _report(str(error), next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1))
+
+
+def _invoke(arguments: Sequence[str] | None) -> int:
+    try:
+        return cli.main(arguments, prog_name="jobworker", standalone_mode=False) or 0
+    except UnicodeEncodeError as error:
+        # Python hides bytes of the command line that are no UTF-8 in surrogates.
+        if error.reason != "surrogates not allowed":
+            raise
+        raise click.UsageError("an argument or the input holds bytes that are not UTF-8") from None
 
 
 def _known_errors() -> tuple[type[Exception], ...]:

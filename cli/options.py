@@ -21,6 +21,7 @@ ALIASES: Final = {
     "supervisor.handlers": "--handlers",
     "supervisor.grace": "--grace",
     "api.listen": "--listen",
+    "api.processes": "--processes",
     "api.threads": "--threads",
     "api.no_auth": "--no-auth",
     "client.url": "--url",
@@ -35,14 +36,18 @@ METAVARS: Final = {
     "supervisor.queues": "NAME[=WEIGHT]",
     "supervisor.handlers": "MODULE|FILE",
     "api.listen": "HOST:PORT",
+    "api.processes": "N|auto",
     "client.url": "URL",
     "state.dir": "DIR",
 }
 
 
-def with_settings(*sections: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command `--config` and the options of these sections; its first argument is what was `Loaded`."""
-    chosen = [setting for setting in SETTINGS.values() if setting.section in sections]
+def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command `--config` and options; its first argument is what was `Loaded`.
+
+    A name stands for all settings of a section, or for one, as `section.key`.
+    """
+    chosen = [setting for setting in SETTINGS.values() if setting.section in names or setting.name in names]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)

@@ -94,9 +94,11 @@ def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
 
 
 def _json_text(payload: str) -> msgspec.Raw:
-    text = sys.stdin.read() if payload == "-" else payload
     try:
+        text = sys.stdin.read() if payload == "-" else payload
         msgspec.json.decode(text)
+    except UnicodeDecodeError:
+        raise click.UsageError("PAYLOAD is not UTF-8") from None
     except msgspec.DecodeError as error:
         hint = "" if payload == "-" else """; in a shell quote it, as in '{"n": 1}' or '"text"'"""
         raise click.UsageError(f"PAYLOAD is not JSON: {error}{hint}") from None

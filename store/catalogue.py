@@ -1,5 +1,7 @@
 """What the supervisors can run, as they publish it: one entry a type, with the schema of its payload."""
 
+from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any, Self
 
 import msgspec
@@ -36,8 +38,19 @@ class HandlerEntry(Struct, frozen=True, omit_defaults=True):
     #: Redis's clock when a supervisor last published it, in ms; set by `decode`.
     seen_ms: int = 0
 
+    @property
+    def fingerprint(self) -> str:
+        """What callers of the type must agree on, in short: its schema and its defaults."""
+        content = msgspec.json.encode((self.schema, self.defaults), order="sorted")
+        return blake2b(content, digest_size=8).hexdigest()
+
     @classmethod
     def decode(cls, value: bytes) -> Self:
         """Read a value of the hash `handlers`: `<ms last seen> <JSON>`."""
         seen_ms, entry = value.split(b" ", 1)
         return msgspec.structs.replace(msgspec.json.decode(entry, type=cls), seen_ms=int(seen_ms))
+
+
+def fingerprints(entries: Iterable[HandlerEntry]) -> str:
+    """Return the fingerprint of each type, as JSON."""
+    return msgspec.json.encode({entry.type: entry.fingerprint for entry in entries}).decode()

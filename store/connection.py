@@ -40,6 +40,19 @@ def connect_wire(url: str, *, timeout_seconds: float) -> Wire:
     return Wire(connect_async(url, timeout_seconds=timeout_seconds), timeout_seconds=timeout_seconds)
 
 
+async def answers_ping(url: str, *, timeout_seconds: float) -> bool:
+    """Return whether the server answers PING on a fresh connection: one that loads its data does not."""
+    client: Any = connect_async(url, timeout_seconds=timeout_seconds)
+    try:
+        with translated():
+            await client.ping()
+    except StoreError:
+        return False
+    finally:
+        await client.aclose()
+    return True
+
+
 def _from_url(
     factory: Any, url: str, retry: Any, timeout_seconds: float, max_connections: int, block_seconds: float = 0.0
 ) -> Any:
@@ -84,8 +97,13 @@ def translate(error: Exception) -> StoreError:
     if isinstance(error, _PASSING) or str(error).startswith(_PASSING_CODES):
         return StoreUnavailable(f"Redis takes no writes at the moment: {error}")
     if isinstance(error, errors.ConnectionError | errors.TimeoutError | OSError | TimeoutError):
-        kind = StoreUnavailable if _is_unsent(error) else OutcomeUnknown
-        return kind(f"Redis is not reachable: {_cause(error)}")
+        ours = StoreUnavailable if _is_unsent(error) else OutcomeUnknown
+        return ours(f"Redis is not reachable: {_cause(error)}")
+    if str(error).startswith("WRONGTYPE"):
+        return StoreError(
+            "a key in Redis is not of the type that jobworker gives it; something else writes under this prefix"
+            f" (`jobworker doctor` looks at the data): {error}"
+        )
     return StoreError(f"Redis answered with an error: {error}")
 
 

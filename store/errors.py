@@ -1,5 +1,7 @@
 """Errors of the store, split by who must act; the docstring is the default message."""
 
+from jobworker.store.states import ENDED
+
 
 class StoreError(Exception):
     """The job store could not do what was asked."""
@@ -32,6 +34,10 @@ class InvalidJob(StoreError):
         self.field = field
 
 
+class BadCursor(StoreError):
+    """The cursor is none that was given; leave it out to begin anew."""
+
+
 class JobNotFound(StoreError):
     """No job has this id."""
 
@@ -40,11 +46,20 @@ class JobNotFound(StoreError):
         self.job_id = job_id
 
 
+class QueueNotFound(StoreError):
+    """No queue has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no queue {name[:128]}: no job was ever put into it")
+        self.name = name
+
+
 class WrongState(StoreError):
     """The job's state forbids this."""
 
     def __init__(self, job_id: str, state: str) -> None:
-        super().__init__(f"job {job_id} has already ended: it is {state}")
+        when = "has already ended" if state in ENDED else "has not ended yet"
+        super().__init__(f"job {job_id} {when}: it is {state}")
         self.job_id = job_id
         self.state = state
 
@@ -58,11 +73,15 @@ class NameInUse(StoreError):
         self.lease_left_ms = lease_left_ms
 
 
-class Reaped(StoreError):
+class EpochLost(StoreError):
+    """This incarnation of a supervisor may no longer write."""
+
+
+class Reaped(EpochLost):
     """Our lease ended and another supervisor took our jobs."""
 
 
-class Superseded(StoreError):
+class Superseded(EpochLost):
     """Another process has registered under our name."""
 
 

@@ -20,8 +20,9 @@ from jobworker.store.claims import (
 from jobworker.store.connection import translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_BYTES
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_SWEPT_JOBS
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
 from jobworker.store.scripts import Argument, script
 from jobworker.store.wire import Caller
@@ -45,6 +46,8 @@ class Registration(Struct, frozen=True):
     version: str
     workers: int
     queues: str = ""
+    #: JSON: type -> fingerprint of its entry in the catalogue, by which supervisors that disagree are found.
+    types: str = "{}"
 
 
 class OldCall(StoreError):
@@ -77,7 +80,8 @@ class Incarnation:
         proofs: Sequence[str] = (),
     ) -> Self:
         """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead."""
-        record = [item for field, value in msgspec.to_builtins(who).items() for item in (field, value)]
+        fields = {**msgspec.to_builtins(who), "lease_ms": terms.lease_ms, "roster": msgspec.json.encode(Roster())}
+        record = [item for field, value in fields.items() for item in (field, value)]
         reply = await _run(
             caller,
             "register",
@@ -105,6 +109,11 @@ class Incarnation:
         for entry in entries:
             arguments += [entry.type, msgspec.json.encode(entry)]
         await _run(self._caller, "publish", [self._keys.handlers], arguments)
+
+    async def sweep(self) -> int:
+        """Delete ended jobs that have been kept long enough, a bounded step; return how many are left to delete."""
+        arguments = [self._keys.base, *self.terms.retention.arguments(), MAX_SWEPT_JOBS]
+        return int(await _run(self._caller, "sweep", [self._keys.meta], arguments))
 
     async def exchange(
         self, call: int, settles: Sequence[Settle], wanted: Sequence[Wanted], queues: Sequence[str] = ()
@@ -138,8 +147,8 @@ class Incarnation:
             claims=[Claim.decode(row) for row in rows],
         )
 
-    async def beat(self) -> BeatAnswer:
-        """Renew the lease; reap one dead incarnation, if there is one that we may reap."""
+    async def beat(self, roster: Roster) -> BeatAnswer:
+        """Renew the lease and publish the roster; reap one dead incarnation, if there is one that we may reap."""
         keys, terms = self._keys, self.terms
         reply = await self._call(
             "beat",
@@ -147,7 +156,10 @@ class Incarnation:
                 *(keys.supervisor(self.name), keys.supervisors, keys.running(self.name, self.epoch)),
                 *(keys.cancels(self.name, self.epoch), keys.meta),
             ],
-            [*self._head(), terms.lease_ms, *terms.retention.arguments(), terms.max_attempts, terms.max_crashes],
+            [
+                *(*self._head(), terms.lease_ms, *terms.retention.arguments()),
+                *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster)),
+            ],
         )
         lease_ms, running, reap_in_ms, reaped, cancels = reply[1:]
         return BeatAnswer(lease_ms, running, None if reap_in_ms < 0 else reap_in_ms, reaped, decode_attempts(cancels))

@@ -1,5 +1,6 @@
 """A job as Redis keeps it: what goes in, what comes out. Handlers see `jobworker.handlers.Job` instead."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
@@ -83,8 +84,8 @@ class Attempt(Struct, frozen=True):
         )
 
 
-class JobRecord(Struct, frozen=True):
-    """A job as read from Redis at `now_ms` (Redis's clock, like every time here)."""
+class JobSummary(Struct, frozen=True):
+    """What a list shows of a job, as read from Redis at `now_ms` (Redis's clock, like every time here)."""
 
     now_ms: int
     id: str
@@ -92,29 +93,23 @@ class JobRecord(Struct, frozen=True):
     queue: str
     priority: int
     status: JobState
-    payload: bytes
     created_ms: int
     run_at_ms: int
     expires_ms: int | None = None
     timeout_ms: int | None = None
     max_attempts: int | None = None
     max_crashes: int | None = None
-    backoff: Backoff | None = None
     attempt: int = 0
     failures: int = 0
     crashes: int = 0
     started_ms: int | None = None
     ended_ms: int | None = None
     cancel_requested_ms: int | None = None
-    token: int | None = None
     owner: str | None = None
-    epoch: int | None = None
     worker: int | None = None
     reason: str | None = None
-    result: bytes | None = None
     error: ErrorInfo | None = None
     receipt: Receipt | None = None
-    attempts: tuple[Attempt, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -122,18 +117,11 @@ class JobRecord(Struct, frozen=True):
         return self.status in ENDED
 
     @classmethod
-    def decode(cls, job_id: str, now_ms: int, fields: dict[bytes, bytes]) -> Self:
-        """Read the job's hash. A job not started by its expiry is `expired`, swept or not."""
-        values: dict[str, Any] = {"now_ms": now_ms, "id": job_id}
-        attempts: list[tuple[int, bytes]] = []
-        for raw_name, value in fields.items():
-            name = raw_name.decode()
-            if name.startswith("attempt:"):
-                attempts.append((int(name[8:]), value))
-            elif name in _DECODERS:
-                values[name] = _DECODERS[name](value)
-        values["attempts"] = tuple(Attempt.decode(line) for _, line in sorted(attempts))
-        record = cls(**values)
+    def decode(cls, job_id: str, now_ms: int, fields: Mapping[bytes, bytes]) -> Self:
+        """Read fields of the job's hash. A job not started by its expiry is `expired`, swept or not."""
+        known = ((raw_name.decode(), value) for raw_name, value in fields.items())
+        values: dict[str, Any] = {name: _DECODERS[name](value) for name, value in known if name in _DECODERS}
+        record = cls(now_ms=now_ms, id=job_id, **values)
         return record._expire_if_due()
 
     def _expire_if_due(self) -> Self:
@@ -141,6 +129,24 @@ class JobRecord(Struct, frozen=True):
         if not_started and self.expires_ms is not None and self.expires_ms <= self.now_ms:
             return msgspec.structs.replace(self, status=JobState.EXPIRED, ended_ms=self.expires_ms)
         return self
+
+
+class JobRecord(JobSummary, frozen=True, kw_only=True):
+    """A job, whole."""
+
+    payload: bytes
+    backoff: Backoff | None = None
+    token: int | None = None
+    epoch: int | None = None
+    result: bytes | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @classmethod
+    def decode(cls, job_id: str, now_ms: int, fields: Mapping[bytes, bytes]) -> Self:
+        """Read the job's hash."""
+        lines = sorted((int(name[8:]), line) for name, line in fields.items() if name.startswith(b"attempt:"))
+        record = super().decode(job_id, now_ms, fields)
+        return msgspec.structs.replace(record, attempts=tuple(Attempt.decode(line) for _, line in lines))
 
 
 def _text(value: bytes) -> str:

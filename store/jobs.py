@@ -1,18 +1,20 @@
-"""The clients' side of the store: enqueue, read, cancel, pause. For threads; the API and the command line use it."""
+"""The clients' side of the store: put jobs in, read, list and change them. For threads."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import msgspec
 import redis
-from msgspec import Struct
 
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
+from jobworker.store.fleet import Fleet
 from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
+from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
+from jobworker.store.pause import Pause
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
@@ -22,23 +24,6 @@ from jobworker.store.states import JobState
 CancelWord = Literal["cancelled", "cancelling"]
 
 
-class Pause(Struct, frozen=True):
-    """Why nothing is claimed from a queue (`*`: from any)."""
-
-    queue: str
-    who: str
-    since_ms: int
-    reason: str | None = None
-
-
-class LiveSupervisor(Struct, frozen=True):
-    """A supervisor whose lease has not ended."""
-
-    name: str
-    epoch: int
-    lease_left_ms: int
-
-
 class JobStore:
     """Jobs in Redis, seen from a client. Every method raises StoreUnavailable when Redis is away."""
 
@@ -46,6 +31,8 @@ class JobStore:
         self._client = client
         self._keys = keys
         self._retention = retention
+        #: Who runs what.
+        self.fleet = Fleet(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:
@@ -60,18 +47,20 @@ class JobStore:
         """Store up to 200 jobs, all or none; return each one's first state.
 
         Safe to repeat: a job whose id is known is left as it is and answers as the first time.
-        Raises InvalidJob when one would expire before it is due, or when there would be too many queues.
+        Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types.
         """
         assert 1 <= len(jobs) <= MAX_BATCH_JOBS
         keys = self._keys
-        arguments: list[Argument] = [keys.base, MAX_QUEUES, len(jobs)]
+        arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
             arguments += _enqueue_arguments(job)
-        reply = self._run("enqueue", [keys.meta, keys.queues, keys.scheduled, keys.expiring], arguments)
+        reply = self._run("enqueue", [keys.meta, keys.queues, keys.types, keys.scheduled, keys.expiring], arguments)
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
             raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
+        if reply[0] == b"too_many_types":
+            raise InvalidJob(f"there are jobs of {MAX_TYPES} types already; use one of them", field="type")
         return [JobState(word.decode()) for word in reply[1:]]
 
     def get(self, job_id: str) -> JobRecord:
@@ -81,16 +70,34 @@ class JobStore:
             raise JobNotFound(job_id)
         return JobRecord.decode(job_id, int(now_ms), dict(zip(pairs[::2], pairs[1::2], strict=True)))
 
+    def list_jobs(self, wanted: JobFilter, *, limit: int, cursor: str | None = None) -> JobPage:
+        """Return the next jobs that are `wanted`, at most `limit`. Raises BadCursor.
+
+        What waits comes in the order in which it would run, all else newest first. A job that stays where it is comes
+        exactly once, whatever is written between two pages.
+        """
+        assert 1 <= limit <= MAX_PAGE_JOBS
+        keys = self._keys
+        indexes = [keys.queues, keys.types, keys.scheduled, keys.expiring, keys.supervisors]
+        begin = page_arguments(wanted, cursor)
+        reply = self._run("list", indexes, [keys.base, *begin, limit, MAX_PAGE_LOOKS, *FIELDS])
+        return JobPage.decode(reply, wanted)
+
     def cancel(self, job_id: str) -> CancelWord:
         """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""
         keys = self._keys
         arguments: list[Argument] = [keys.base, job_id, *self._retention.arguments()]
-        word, *state = self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments)
-        if word == b"missing":
-            raise JobNotFound(job_id)
-        if word == b"ended":
-            raise WrongState(job_id, state[0].decode())
+        word = _check(job_id, self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments))
         return "cancelled" if word == b"cancelled" else "cancelling"
+
+    def retry(self, job_id: str) -> None:
+        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState."""
+        keys = self._keys
+        _check(job_id, self._run("retry", [keys.job(job_id), keys.meta], [keys.base, job_id]))
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that has ended. Raises JobNotFound, WrongState."""
+        _check(job_id, self._run("delete", [self._keys.job(job_id)], [self._keys.base, job_id]))
 
     def pause(self, queue: str | None = None, *, who: str, reason: str | None = None) -> None:
         """Claim nothing more from `queue` (None: from any) until it is resumed; running jobs run on."""
@@ -105,19 +112,13 @@ class JobStore:
         """Return what is paused."""
         with translated():
             entries: Any = self._client.hgetall(self._keys.paused)
-        return [_decode_pause(queue.decode(), value) for queue, value in entries.items()]
+        return [Pause.decode(queue.decode(), value) for queue, value in entries.items()]
 
     def handlers(self) -> dict[str, HandlerEntry]:
         """Return what the supervisors of the last seven days can run, by type."""
         with translated():
             entries: Any = self._client.hgetall(self._keys.handlers)
         return {name.decode(): HandlerEntry.decode(value) for name, value in entries.items()}
-
-    def supervisors(self) -> list[LiveSupervisor]:
-        """Return the supervisors whose lease has not ended, by name."""
-        members = self._run("supervisors", [self._keys.supervisors], [])
-        rows = [(*member.decode().rsplit(":", 1), int(left)) for member, left in zip(*[iter(members)] * 2, strict=True)]
-        return sorted((LiveSupervisor(name, int(epoch), left) for name, epoch, left in rows), key=lambda row: row.name)
 
     def check_writable(self) -> None:
         """Prove that Redis takes a write and that its data is of a version we know."""
@@ -133,6 +134,15 @@ class JobStore:
             return script(name).run(self._client, keys, arguments)
 
 
+def _check(job_id: str, reply: list[bytes]) -> bytes:
+    """Return the word of a reply that is no refusal."""
+    if reply[0] == b"missing":
+        raise JobNotFound(job_id)
+    if reply[0] in (b"ended", b"not_ended"):
+        raise WrongState(job_id, reply[1].decode())
+    return reply[0]
+
+
 def _enqueue_arguments(job: NewJob) -> list[Argument]:
     optional: dict[str, Argument | None] = {
         "timeout_ms": job.timeout_ms,
@@ -144,8 +154,3 @@ def _enqueue_arguments(job: NewJob) -> list[Argument]:
     head: list[Argument] = [job.id, job.type, job.queue, job.priority, job.payload, job.delay_ms]
     times: list[Argument] = ["" if time is None else time for time in (job.run_at_ms, job.expires_at_ms)]
     return [*head, *times, len(fields), *fields]
-
-
-def _decode_pause(queue: str, value: bytes) -> Pause:
-    since_ms, note = value.split(b" ", 1)
-    return Pause(queue=queue, since_ms=int(since_ms), **msgspec.json.decode(note))

@@ -29,6 +29,8 @@ class Keys:
         self.paused = f"{self.base}paused"
         #: set: names of the queues that ever held a job.
         self.queues = f"{self.base}queues"
+        #: set: names of the types that have a job.
+        self.types = f"{self.base}types"
 
     def job(self, job_id: str) -> str:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""
@@ -50,8 +52,12 @@ class Keys:
         """zset, state index of ended jobs: id, scored by the ms it ended; trimmed by age and count."""
         return f"{self.base}ended:{status}"
 
+    def by_type(self, name: str) -> str:
+        """zset, secondary: id of every job of a type, scored by the ms it was created."""
+        return f"{self.base}by_type:{name}"
+
     def supervisor(self, name: str) -> str:
-        """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, last_call, last_answer."""
+        """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, roster, last_call, last_answer."""
         return f"{self.base}supervisor:{name}"
 
     def inbox(self, name: str) -> str:

@@ -14,6 +14,13 @@ MAX_BATCH_JOBS: Final = 200
 MAX_BATCH_BYTES: Final = 4 * MIB
 #: How many queues may exist: each exchange looks at every queue it serves.
 MAX_QUEUES: Final = 1000
+#: How many types may have jobs: a list of all jobs looks at every type.
+MAX_TYPES: Final = 1000
+#: How many jobs one sweep deletes.
+MAX_SWEPT_JOBS: Final = 200
+#: How many jobs one page of a list holds, and at how many it may look to find them.
+MAX_PAGE_JOBS: Final = 200
+MAX_PAGE_LOOKS: Final = 1000
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 
 #: Names of types, queues and supervisors.

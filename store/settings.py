@@ -132,7 +132,11 @@ class ApiSettings(Section, frozen=True):
     """The HTTP API."""
 
     listen: Annotated[Listen, Meta(description="where the API answers")] = "127.0.0.1:8080"
-    threads: Annotated[int, Meta(ge=1, le=256, description="requests answered at once")] = 16
+    processes: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | Literal["auto"],
+        Meta(description="processes that answer; auto: one a CPU we may use, at most 8"),
+    ] = "auto"
+    threads: Annotated[int, Meta(ge=1, le=256, description="requests that each of them answers at once")] = 16
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(description="a name by which browsers may reach an API without keys, besides localhost"),

@@ -68,6 +68,7 @@ class Desk:
         self._deadlines = Deadlines(loop, self._overdue)
         self._attempts: dict[int, Attempt] = {}
         self._burying = 0
+        self._searching = False
         self._changed = asyncio.Event()
         pool.listener = self
 
@@ -138,6 +139,16 @@ class Desk:
             log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
             return
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
+
+    def orphan_died(self) -> None:
+        """End what an orphan may have started before its death; a search in progress finds that too."""
+        if not self._searching:
+            self._searching = True
+            self._spawn(self._search())
+
+    async def _search(self) -> None:
+        await self._killer.end_orphans(self._pool.workers)
+        self._searching = False
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Judge a dead worker, once nothing of its job lives: two attempts never overlap."""

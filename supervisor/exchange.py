@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from jobworker.store.claims import Attempted, ExchangeAnswer, Settle, Wanted
-from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
 from jobworker.store.states import Outcome
@@ -54,6 +54,20 @@ class Exchange:
         self._given_up = False
         self._starving = False
         self._next_due_ms: int | None = None
+        self._failures = 0
+        self._failing_since: float | None = None
+        self._last_error = ""
+
+    @property
+    def stuck_seconds(self) -> float:
+        """For how long nothing could be exchanged although there was something to exchange."""
+        since = self._failing_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    @property
+    def last_error(self) -> str:
+        """What Redis answered when a call failed last."""
+        return self._last_error
 
     @property
     def unsettled(self) -> int:
@@ -100,8 +114,8 @@ class Exchange:
             if self._must_reconcile:
                 await self._reconnect()
             wanted = self._wanted()
-            if not self._must_reconcile and (self._settles or wanted):
-                await self._turn(wanted)
+            if not self._must_reconcile:
+                await self._turn_if_needed(wanted)
 
     def _done(self) -> bool:
         return self._given_up or (self._draining and self._desk.empty and not self._settles)
@@ -127,21 +141,44 @@ class Exchange:
             timer.cancel()
         self._poked.clear()
 
-    async def _turn(self, wanted: Sequence[Wanted]) -> None:
+    async def _turn_if_needed(self, wanted: Sequence[Wanted]) -> None:
+        if (not self._settles and not wanted) or await self._turn(wanted):
+            self._succeeded()
+        elif self._failures > 1:
+            # We agree with Redis and yet the call fails: not an outage that has passed, so not at once again.
+            await asyncio.sleep(min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS))
+
+    def _succeeded(self) -> None:
+        self._failures = 0
+        self._failing_since = None
+        self._last_error = ""
+
+    def _failed(self, error: StoreError, event: str) -> None:
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = asyncio.get_running_loop().time()
+        if str(error) != self._last_error:
+            log.warning(event, error=str(error))
+        self._last_error = str(error)
+
+    async def _turn(self, wanted: Sequence[Wanted]) -> bool:
         self._call += 1
         batch = self._next_batch()
         self._open = True
         try:
             answer = await self._incarnation.exchange(self._call, batch, wanted, self._turns.queues)
-        except (StoreUnavailable, StoreMisconfigured) as error:
+        except EpochLost:
+            raise
+        except StoreError as error:
             # The call may have been applied: `reconcile` will take its place.
-            log.warning("redis is away; workers go on, results wait", error=str(error))
+            self._failed(error, "redis is away or refuses us; workers go on, results wait")
             self._must_reconcile = True
             self._poked.set()
-            return
+            return False
         finally:
             self._open = False
         self._accept(batch, wanted, answer)
+        return True
 
     def _next_batch(self) -> list[Settle]:
         batch: list[Settle] = []
@@ -174,14 +211,16 @@ class Exchange:
         while not self._done():
             try:
                 foreign = await self._agree()
-            except (StoreUnavailable, StoreMisconfigured) as error:
-                log.debug("redis is still away", error=str(error))
+            except EpochLost:
+                raise
+            except StoreError as error:
+                self._failed(error, "redis cannot be agreed with; workers go on, results wait")
                 await asyncio.sleep(wait_seconds)
                 wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
                 continue
             self._must_reconcile = False
             self._forget(foreign)
-            log.info("redis and we agree on what runs here", running=len(self._held()), dropped=len(foreign))
+            log.info("redis and we agree on what runs here", running=len(self._held()), no_longer_ours=len(foreign))
             return
 
     async def _agree(self) -> list[Attempted]:

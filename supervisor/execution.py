@@ -93,9 +93,11 @@ async def _alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _report_error(token: int, error: BaseException) -> Report:
-    for kind, make in _REPORTS:
-        if isinstance(error, kind):
-            return make(token, error)
+    make = next((make for kind, make in _REPORTS if isinstance(error, kind)), _raised)
+    return make(token, error)
+
+
+def _raised(token: int, error: BaseException) -> Report:
     return Report(token, Outcome.RAISED, error=_error_info(error))
 
 
@@ -103,15 +105,14 @@ def _retry(token: int, error: Any) -> Report:
     return Report(
         token,
         Outcome.RAISED,
-        retry_after_seconds=error.after,
-        reason=_clip(str(error.reason or ""), MESSAGE_CHARACTERS),
+        retry_after_seconds=getattr(error, "after", None),
+        reason=_reason(error),
         error=_error_info(error),
     )
 
 
 def _fail(token: int, error: Any) -> Report:
-    reason = _clip(str(error.reason), MESSAGE_CHARACTERS)
-    return Report(token, Outcome.RAISED, final=True, reason=reason, error=_error_info(error))
+    return Report(token, Outcome.RAISED, final=True, reason=_reason(error), error=_error_info(error))
 
 
 def _invalid_payload(token: int, error: BaseException) -> Report:
@@ -132,14 +133,23 @@ _REPORTS: Final[tuple[tuple[type[BaseException], Callable[[int, Any], Report]], 
 )
 
 
-def _error_info(error: BaseException) -> ErrorInfo:
+def _reason(error: Any) -> str:
+    # A subclass that does not call `super().__init__` has none.
+    return _text(getattr(error, "reason", None) or "")
+
+
+def _text(value: object) -> str:
     try:
-        message = str(error)
-    except Exception:  # the author's __str__ may raise anything
-        message = "<its message cannot be read>"
+        text = str(value)
+    except BaseException:  # the author's __str__ may raise anything
+        text = "<its message cannot be read>"
+    return _clip(text, MESSAGE_CHARACTERS)
+
+
+def _error_info(error: BaseException) -> ErrorInfo:
     return ErrorInfo(
         type=type(error).__name__,
-        message=_clip(message, MESSAGE_CHARACTERS),
+        message=_text(error),
         traceback=_clip(user_traceback(error), TRACEBACK_CHARACTERS),
     )
 

@@ -7,8 +7,9 @@ from typing import Final
 import structlog
 
 from jobworker.store.claims import Attempted, BeatAnswer
-from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
+from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 
 log = structlog.get_logger("jobworker.lease")
@@ -28,12 +29,21 @@ class Lease:
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 
-    def __init__(self, incarnation: Incarnation, beat_seconds: float, fence: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        beat_seconds: float,
+        fence: Callable[[int], None],
+        roster: Callable[[], Roster],
+    ) -> None:
         self.cancel: Callable[[Iterable[Attempted]], None]
         self.compare: Callable[[int], None]
         self._incarnation = incarnation
         self._beat_seconds = beat_seconds
         self._set_fence = fence
+        self._roster = roster
+        #: Whether Redis answered last time; registering was the first.
+        self.redis_answers = True
         self._fence_ns = 0
         self._hinted = asyncio.Event()
         self._beating = asyncio.Lock()
@@ -50,8 +60,14 @@ class Lease:
     async def beat(self) -> BeatAnswer:
         """Renew the lease and act on the answer."""
         async with self._beating:
+            roster = self._roster()
             sent_ns = boottime_ns()
-            answer = await self._incarnation.beat()
+            try:
+                answer = await self._incarnation.beat(roster)
+            except StoreError:
+                self.redis_answers = False
+                raise
+            self.redis_answers = True
             self._fence_ns = sent_ns + round(answer.lease_ms * 1e6 * FENCE_PART)
             self._set_fence(self._fence_ns)
         if answer.reaped:
@@ -66,12 +82,16 @@ class Lease:
             self._hinted.clear()
             try:
                 answer = await self.beat()
-            except (StoreUnavailable, StoreMisconfigured) as error:
+            except EpochLost:
+                raise
+            except StoreError as error:
                 if not away:
                     log.warning("the lease cannot be renewed", error=str(error), fenced=self.fenced)
                 away = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            if away:
+                log.info("the lease is renewed again")
             away = False
             self.compare(answer.running)
             await self._until_next(answer)

@@ -13,6 +13,7 @@ from typing import Final, Self
 import psutil
 
 from jobworker.supervisor.errors import LockHeld, SupervisorError
+from jobworker.supervisor.files import lock_file
 
 #: How long the workers of a supervisor that was killed may take to follow it.
 PATIENCE_SECONDS: Final = 3.0
@@ -33,10 +34,9 @@ class NameLock:
     @classmethod
     def acquire(cls, folder: Path, name: str) -> Self:
         """Take the lock. Raises LockHeld at once if a living process has it, SupervisorError if it cannot be made."""
-        path = folder / f"{name}.lock"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(lock_file(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SupervisorError(f"the state directory {folder} cannot be used: {error.strerror}") from None
         _lock(descriptor, name)

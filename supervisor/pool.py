@@ -22,6 +22,8 @@ log = structlog.get_logger("jobworker.pool")
 
 #: How long a dismissed worker may take to end by itself.
 DISMISSAL_SECONDS: Final = 2.0
+#: How long a worker that is being killed may take to die before another takes its place all the same.
+REPLACE_SECONDS: Final = 1.0
 #: The wait after a worker that ended before its first job; doubles up to the longest.
 FIRST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 30.0
@@ -35,6 +37,9 @@ class Listener(Protocol):
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         """Hear a worker's report on its attempt."""
+
+    def orphan_died(self) -> None:
+        """Hear that a process that a dead worker has left is dead: it may have left others."""
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Hear that a worker is dead; `started`: it had read its last assignment and not reported on it."""
@@ -58,6 +63,8 @@ class Pool:
         self.listener: Listener
         #: How many serve when all is well, spares not counted.
         self.size = size
+        #: How many died that nobody had asked to end.
+        self.restarts = 0
         self._spares = spares
         self._fork = fork
         self._killer = killer
@@ -87,6 +94,7 @@ class Pool:
 
     def kill_all_now(self) -> None:
         """Kill every tree without waiting for the loop: the supervisor ends."""
+        self._closing = True
         self._killer.kill_now(self.workers)
 
     def idle_workers(self) -> Iterator[WorkerProcess]:
@@ -106,7 +114,9 @@ class Pool:
         worker.intent = intent
         worker.stage = Stage.ENDING
         self._killer.kill(worker.pid)
-        self._fill()
+        self._promote()
+        # It is replaced when it is dead: a fork now would make the next kill late. If it cannot be killed, then soon.
+        self._loop.call_later(REPLACE_SECONDS, self._fill)
 
     def reap_orphans(self) -> None:
         """Reap children that are no workers: what dead workers left and we adopted.
@@ -118,6 +128,7 @@ class Pool:
                 self._reap(self.workers[child])
             else:
                 os.waitpid(child, os.WNOHANG)
+                self.listener.orphan_died()
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
@@ -141,7 +152,7 @@ class Pool:
                 log.error("a worker wrote an assignment", worker=worker.pid)
 
     def _hear_report(self, worker: WorkerProcess, report: Report) -> None:
-        worker.proven = True
+        worker.jobs += 1
         self._wait_seconds = FIRST_WAIT_SECONDS
         if worker.stage is Stage.BUSY:
             worker.stage = Stage.IDLE
@@ -184,14 +195,19 @@ class Pool:
         # Without a catalogue the first worker has not become ready, or never will.
         if self._closing or not self.catalogue:
             return
+        self._promote()
+        if not self._held_back:
+            self._loop.when_single_threaded(self._fork_missing)
+
+    def _promote(self) -> None:
+        if self._closing:
+            return
         serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
         for worker in self.workers.values():
             if serving < self.size and worker.stage is Stage.SPARE:
                 worker.stage = Stage.IDLE
                 serving += 1
                 self.listener.became_idle()
-        if not self._held_back:
-            self._loop.when_single_threaded(self._fork_missing)
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
@@ -231,7 +247,9 @@ class Pool:
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
         worker.close()
-        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.proven:
+        if not _was_wanted(worker):
+            self.restarts += 1
+        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs:
             self._start_failed(judge(status, worker.intent).message)
         self.listener.died(worker, status, started=started)
         self._fill()
@@ -266,6 +284,13 @@ def _messages(worker: WorkerProcess) -> Iterator[messages.Message]:
         except (msgspec.DecodeError, ValueError) as error:
             raise BadFrame("a frame that is no message") from error
         yield message
+
+
+def _was_wanted(worker: WorkerProcess) -> bool:
+    """Whether a dead worker was dismissed, or killed for another reason than what it did itself."""
+    if worker.intent is None:
+        return worker.stage is Stage.ENDING
+    return worker.intent.outcome is not Outcome.CRASHED
 
 
 def _peek_child() -> int | None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from jobworker.supervisor.board import Board
+from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
 from jobworker.supervisor.verdict import Intent
 
@@ -45,12 +45,13 @@ class WorkerProcess:
     def __init__(self, pid: int, ours: End, theirs: End, board: Board) -> None:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
+        self.started_ns = boottime_ns()
         self.mailbox = ours
         self.board = board
         self.stage = Stage.STARTING
         self.intent: Intent | None = None
-        #: Whether it has ever finished a job: one that has does not fail because of how it starts.
-        self.proven = False
+        #: How many attempts it has reported on: one that has does not fail because of how it starts.
+        self.jobs = 0
         #: Whether its pid may be another process's by now.
         self.reaped = False
         self._theirs = theirs

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
 
-from jobworker.store.connection import connect_async, connect_wire
+from jobworker.store.connection import answers_ping, connect_async, connect_wire
 from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
@@ -17,13 +18,18 @@ from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
 from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.turns import Turns
 from jobworker.supervisor.verdict import Intent
+from jobworker.supervisor.watchdog import Watchdog
 
 log = structlog.get_logger("jobworker.session")
 
 #: How often the catalogue is published anew.
 PUBLISH_SECONDS: Final = 3600.0
+#: How often ended jobs are swept; while some are left, how soon again.
+SWEEP_SECONDS: Final = 10.0
+SWEEP_ON_SECONDS: Final = 0.1
 #: How long a cancelled task may take before it is cancelled again.
 CANCEL_AGAIN_SECONDS: Final = 0.05
 
@@ -43,9 +49,12 @@ class Session:
         turns = Turns(mine.queues)
         # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
         self._beating = incarnation.on(connect_wire(url, timeout_seconds=timeout))
+        # A wire takes one call at a time, and its housekeepers know nothing of each other: so theirs is a client.
+        self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        self._lease = Lease(self._beating, mine.beat, pool.set_fence)
+        roster = RosterKeeper(pool, incarnation.epoch)
+        self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
             self._hints,
@@ -53,6 +62,7 @@ class Session:
             wake=self._exchange.poke,
             inbox=self._lease.hint,
         )
+        self._watchdog = Watchdog(self._exchange, partial(answers_ping, url, timeout_seconds=timeout), mine.lease)
         self._lease.cancel = desk.cancel
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
@@ -61,6 +71,11 @@ class Session:
     def running(self) -> int:
         """How many attempts are in hand."""
         return len(self._desk.held())
+
+    @property
+    def redis_answers(self) -> bool:
+        """Whether Redis answered the last beat."""
+        return self._lease.redis_answers
 
     @property
     def undelivered(self) -> int:
@@ -73,9 +88,14 @@ class Session:
         self._desk.poke = self._exchange.poke
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [
-                    tasks.create_task(run()) for run in (self._lease.run, self._listener.run, self._publish_again)
-                ]
+                actors = (
+                    self._lease.run,
+                    self._listener.run,
+                    self._watchdog.run,
+                    self._publish_again,
+                    self._sweep_again,
+                )
+                others = [tasks.create_task(run()) for run in actors]
                 try:
                     await self._exchange.run()
                 finally:
@@ -83,7 +103,7 @@ class Session:
                     await _end(others)
                 await self._leave()
         finally:
-            for connected in (self._incarnation, self._beating, self._hints):
+            for connected in (self._incarnation, self._beating, self._keeping, self._hints):
                 await connected.close()
 
     def drain(self) -> None:
@@ -104,18 +124,27 @@ class Session:
         while True:
             await asyncio.sleep(PUBLISH_SECONDS)
             with suppress(StoreError):
-                await self._beating.publish(list(self._pool.catalogue.values()))
+                await self._keeping.publish(list(self._pool.catalogue.values()))
+
+    async def _sweep_again(self) -> None:
+        """Delete what has been kept long enough, also while nothing ends."""
+        while True:
+            left = 0
+            # What cannot be swept now can be later.
+            with suppress(StoreError):
+                left = await self._keeping.sweep()
+            await asyncio.sleep(SWEEP_ON_SECONDS if left else SWEEP_SECONDS)
 
     async def _leave(self) -> None:
         try:
             put_back = await self._incarnation.leave()
         except Reaped:
             # Also the answer to a second `leave`, when the reply to the first was lost.
-            log.info("left", put_back=0)
+            log.info("left", forgotten_jobs_put_back=0)
         except StoreError as error:
             log.warning("could not leave; our lease will end by itself", error=str(error))
         else:
-            log.info("left", put_back=put_back)
+            log.info("left", forgotten_jobs_put_back=put_back)
 
 
 async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:

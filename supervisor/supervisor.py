@@ -12,20 +12,25 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
+from jobworker.store.catalogue import fingerprints
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.keys import Keys
 from jobworker.store.settings import Settings
+from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
+from jobworker.supervisor.beacon import Beacon
+from jobworker.supervisor.beatfile import BeatFile
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.errors import SupervisorError
+from jobworker.supervisor.files import beat_file
 from jobworker.supervisor.lock import NameLock
 from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
 from jobworker.supervisor.session import Session
-from jobworker.supervisor.sizing import worker_count
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.worker import worker_body
@@ -43,20 +48,24 @@ def run(settings: Settings) -> int:
 
     Raises SupervisorError or StoreError, each with one sentence, when it cannot start or go on.
     """
+    # First of all: whatever is started from here on must not find them.
+    notifier = Notifier.from_environment(os.environ)
     lock = NameLock.acquire(Path(settings.state.dir), settings.supervisor.name)
     setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name}")
     become_subreaper()
     with asyncio.Runner(loop_factory=SupervisorLoop) as runner:
-        return runner.run(_run(settings, lock))
+        return runner.run(_run(settings, lock, notifier))
 
 
-async def _run(settings: Settings, lock: NameLock) -> int:
+async def _run(settings: Settings, lock: NameLock, notifier: Notifier) -> int:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SupervisorLoop)
-    supervisor = Supervisor(settings, lock, loop)
+    supervisor = Supervisor(settings, lock, notifier, loop)
     try:
         return await supervisor.run()
     finally:
+        # What is killed now says so while the loop closes, which closes the pipe for signals first.
+        loop.remove_signal_handler(signal.SIGCHLD)
         supervisor.kill_everything()
 
 
@@ -68,13 +77,16 @@ class Supervisor:
     Ends:   when drained, superseded, or when an actor failed.
     """
 
-    def __init__(self, settings: Settings, lock: NameLock, loop: SupervisorLoop) -> None:
+    def __init__(self, settings: Settings, lock: NameLock, notifier: Notifier, loop: SupervisorLoop) -> None:
         self._settings = settings
         self._lock = lock
         self._loop = loop
         self._killer = Killer()
         self._pool = self._make_pool()
         self._keys = Keys(settings.redis.prefix)
+        self._session: Session | None = None
+        file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
+        self._beacon = Beacon(file, notifier, self._redis_answers)
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._failed: asyncio.Future[None] = loop.create_future()
@@ -83,7 +95,7 @@ class Supervisor:
         mine = self._settings.supervisor
         body = worker_body(mine.handlers, mine.name)
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
-        return Pool(worker_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
+        return Pool(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
 
     async def run(self) -> int:
         """Serve until drained; return the exit code."""
@@ -93,13 +105,15 @@ class Supervisor:
                 self._tasks = tasks
                 killing = tasks.create_task(self._killer.run())
                 failing = tasks.create_task(self._raise_failure())
+                beaming = tasks.create_task(self._beacon.run())
                 desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._spawn)
                 exit_code = await self._serve(desk)
                 await self._close_pool()
-                failing.cancel()
-                killing.cancel()
+                for task in (failing, killing, beaming):
+                    task.cancel()
         except* (SupervisorError, StoreError) as group:
             raise _first(group) from None
+        self._beacon.put_out()
         return exit_code
 
     def kill_everything(self) -> None:
@@ -124,6 +138,7 @@ class Supervisor:
             log.info("hurrying: running jobs are killed and put back")
             self._hurrying.set()
         self._stopping.set()
+        self._beacon.draining()
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback of an actor failed: let it crash. Nothing is lost, and whoever supervises us starts us again."""
@@ -138,17 +153,21 @@ class Supervisor:
         if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
             return 0
         while (incarnation := await self._register()) is not None:
-            session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            self._session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            self._beacon.registered()
             try:
-                return await self._drain_when_told(session)
+                return await self._drain_when_told(self._session)
             except* Reaped:
-                log.warning("our lease had ended and our jobs were given to others; beginning anew")
+                log.warning("redis does not know us any more: our lease had ended, or its data is gone; beginning anew")
                 await self._forget_everything(desk)
             except* Superseded:
                 raise SupervisorError(
                     f"another process has taken over the name {incarnation.name}; it goes on"
                 ) from None
         return 0
+
+    def _redis_answers(self) -> bool:
+        return self._session is not None and self._session.redis_answers
 
     async def _register(self) -> Incarnation | None:
         """Register, however long Redis is away; None if told to stop meanwhile."""
@@ -183,6 +202,7 @@ class Supervisor:
             version=version("jobworker"),
             workers=self._pool.size,
             queues=" ".join(mine.queues),
+            types=fingerprints(self._pool.catalogue.values()),
         )
         terms = Terms(
             round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
@@ -239,6 +259,8 @@ class Supervisor:
         await self._hurrying.wait()
         timer.cancel()
         session.hurry(Intent(Outcome.SHUTDOWN, "because the supervisor stops"))
+        if session.undelivered:
+            log.warning("waiting for redis to take results", results=session.undelivered, seconds=DELIVERY_SECONDS)
         await asyncio.sleep(DELIVERY_SECONDS)
         session.give_up()
 

@@ -13,11 +13,15 @@ from typing import Final
 
 import structlog
 
+from jobworker.supervisor.procfs import read_stat
+
 log = structlog.get_logger("jobworker.tree")
 
 #: Passes over /proc after which what still lives is called unkillable (state D, or another user's).
 MAX_PASSES: Final = 200
 PAUSE_SECONDS: Final = 0.002
+#: Passes in a row that must find nothing: one can miss what forks and dies while it reads.
+EMPTY_PASSES: Final = 2
 
 Children = dict[int, list[int]]
 
@@ -29,28 +33,11 @@ def read_children() -> Children:
     """
     children: Children = {}
     for name in os.listdir("/proc"):
-        if name.isdecimal() and (stat := _read_stat(name)) is not None:
-            state, parent = stat
+        if name.isdecimal() and (stat := read_stat(name)) is not None:
+            state, parent, _ = stat.split(b" ", 2)
             if state not in (b"Z", b"X"):
-                children.setdefault(parent, []).append(int(name))
+                children.setdefault(int(parent), []).append(int(name))
     return children
-
-
-def _read_stat(name: str) -> tuple[bytes, int] | None:
-    try:
-        descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        # Gone, or hidden from us by the mount option hidepid: another user's, and none of our workers'.
-        return None
-    try:
-        data = os.read(descriptor, 1024)
-    except ProcessLookupError:
-        return None
-    finally:
-        os.close(descriptor)
-    # The command's name stands in parentheses and may hold anything: the last one closes it.
-    state, parent, _ = data[data.rindex(b")") + 2 :].split(b" ", 2)
-    return state, int(parent)
 
 
 def descendants(children: Children, root: int) -> Iterator[int]:
@@ -81,13 +68,14 @@ class Killer:
     """
 
     def __init__(self) -> None:
-        self._roots: dict[int, int] = {}
+        #: By the worker's pid: passes made, and how many of the last found nothing.
+        self._roots: dict[int, tuple[int, int]] = {}
         self._wanted = asyncio.Event()
 
     def kill(self, root: int) -> None:
         """Kill a tree, soon: within this turn of the loop or the next."""
         send(root, signal.SIGSTOP)
-        self._roots.setdefault(root, 0)
+        self._roots.setdefault(root, (0, 0))
         self._wanted.set()
 
     async def run(self) -> None:
@@ -111,12 +99,13 @@ class Killer:
 
     def _pass(self) -> None:
         children = read_children()
-        for root, passes in list(self._roots.items()):
+        for root, (passes, empty) in list(self._roots.items()):
             alive = list(descendants(children, root))
             for pid in alive:
                 send(pid, signal.SIGKILL)
-            if alive and passes < MAX_PASSES:
-                self._roots[root] = passes + 1
+            empty = 0 if alive else empty + 1
+            if empty < EMPTY_PASSES and passes < MAX_PASSES:
+                self._roots[root] = (passes + 1, empty)
                 continue
             if alive:
                 log.error("processes of a job cannot be killed", pids=alive)
@@ -125,11 +114,13 @@ class Killer:
 
     async def end_orphans(self, ours: Container[int]) -> None:
         """Kill what dead workers left to us: all our children but `ours`, and what is below them."""
+        empty = 0
         for _ in range(MAX_PASSES):
             children = read_children()
             # Asked in each pass: workers are forked meanwhile.
             orphans = [pid for pid in children.get(os.getpid(), ()) if pid not in ours]
-            if not orphans:
+            empty = 0 if orphans else empty + 1
+            if empty == EMPTY_PASSES:
                 return
             for orphan in orphans:
                 for pid in (orphan, *descendants(children, orphan)):

@@ -87,6 +87,12 @@ class Worker:
                 return 0
 
     def _why_to_retire(self) -> str:
+        """Say what the job left behind that the next one must not meet."""
+        if not self._surroundings.streams_are_ours():
+            return "its job closed or replaced stdin, stdout or stderr"
+        return self._left_threads()
+
+    def _left_threads(self) -> str:
         """Say which threads the job left running, other than daemons; those of the modules' import are nobody's."""
         if threading.active_count() == 1:
             return ""
@@ -101,6 +107,16 @@ class Surroundings:
         self._folder = os.open(".", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         self._umask = os.umask(0o022)
         os.umask(self._umask)
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._files = _standard_files()
+
+    def streams_are_ours(self) -> bool:
+        """Whether the standard streams lead where they led: else the next job's output could land in its files."""
+        if (sys.stdin, sys.stdout, sys.stderr) != self._streams or any(
+            stream is not None and stream.closed for stream in self._streams
+        ):
+            return False
+        return _standard_files() == self._files
 
     def restore(self) -> None:
         """Put folder, umask, timers and signals back."""
@@ -112,6 +128,19 @@ class Surroundings:
         for number in STOP_SIGNALS:
             if _getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
+
+
+def _standard_files() -> list[tuple[int, int] | None]:
+    """Return which file each of the descriptors 0, 1 and 2 is; None: closed."""
+    files: list[tuple[int, int] | None] = []
+    for descriptor in (0, 1, 2):
+        try:
+            status = os.fstat(descriptor)
+        except OSError:
+            files.append(None)
+        else:
+            files.append((status.st_dev, status.st_ino))
+    return files
 
 
 def _reap_left_behind() -> None:

@@ -5,9 +5,8 @@ import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.schemas import Live, Ready
-from jobworker.api.views import format_instant
-from jobworker.store.jobs import JobStore, Pause
-from jobworker.store.keys import ALL_QUEUES
+from jobworker.api.warnings import warnings_of
+from jobworker.store.jobs import JobStore
 
 
 class Liveness:
@@ -31,16 +30,9 @@ class Readiness:
         """Say so, and what nevertheless keeps jobs from running."""
         with self._available:
             self._store.check_writable()
-            warnings = [] if self._store.supervisors() else ["no supervisor is running"]
-            warnings += [_describe(pause) for pause in self._store.pauses()]
+            warnings = list(warnings_of(self._store))
         if (reason := self._available.trouble.reason) is not None:
             warnings.append(f"some requests are answered with 503: {reason}")
         resp.data = msgspec.json.encode(Ready(warnings=warnings))
 
     on_head = on_get
-
-
-def _describe(pause: Pause) -> str:
-    what = "every queue" if pause.queue == ALL_QUEUES else f"queue {pause.queue}"
-    why = f": {pause.reason}" if pause.reason else ""
-    return f"paused: {what}, since {format_instant(pause.since_ms)}, by {pause.who}{why}"

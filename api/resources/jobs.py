@@ -1,27 +1,28 @@
-"""POST /jobs and GET /jobs/{job_id}."""
+"""POST /jobs, GET /jobs, GET /jobs/{job_id} and DELETE /jobs/{job_id}."""
 
 import falcon
 import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
-from jobworker.api.catalogue import Catalogue
-from jobworker.api.errors import NotAJobId
+from jobworker.api.declaration import given
 from jobworker.api.intake import Intake
-from jobworker.api.schemas import Accepted, JobRequest
+from jobworker.api.query import read_query
+from jobworker.api.reader import JobReader, check_job_id
+from jobworker.api.schemas import Accepted, JobRequest, JobsQuery
 from jobworker.api.submission import Submission
-from jobworker.api.views import view_job
-from jobworker.store.ids import is_job_id
 from jobworker.store.jobs import JobStore
+from jobworker.store.listing import JobFilter
 
 
 class Jobs:
     """All jobs."""
 
-    def __init__(self, available: Availability, submission: Submission, intake: Intake) -> None:
+    def __init__(self, available: Availability, submission: Submission, intake: Intake, reader: JobReader) -> None:
         self._available = available
         self._submission = submission
         self._intake = intake
+        self._reader = reader
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Take a job: the answer means that it is in Redis."""
@@ -33,23 +34,37 @@ class Jobs:
         resp.set_header("Location", f"/jobs/{job.id}")
         resp.data = msgspec.json.encode(Accepted(job.id, status, job.type, job.queue, job.priority))
 
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Show a page of the jobs that the filters let through."""
+        query = read_query(req, JobsQuery)
+        wanted = JobFilter(given(query.status, None), given(query.type, None), given(query.queue, None))
+        with self._available:
+            answer = self._reader.page(wanted, query.limit, given(query.cursor, None))
+        resp.data = msgspec.json.encode(answer)
+
+    on_head = on_get
+
 
 class Job:
     """One job."""
 
-    def __init__(self, store: JobStore, available: Availability, catalogue: Catalogue, submission: Submission) -> None:
+    def __init__(self, store: JobStore, available: Availability, reader: JobReader) -> None:
         self._store = store
         self._available = available
-        self._catalogue = catalogue
-        self._submission = submission
+        self._reader = reader
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Show a job, whole."""
-        if not is_job_id(job_id):
-            raise NotAJobId(f"{job_id[:100]!r} is not a job's id: that is a UUID, as POST /jobs answers it")
+        check_job_id(job_id)
         with self._available:
-            record = self._store.get(job_id)
-            entry = self._catalogue.find(record.type)
-        resp.data = msgspec.json.encode(view_job(record, self._submission.declaration(entry)))
+            job = self._reader.job(job_id)
+        resp.data = msgspec.json.encode(job)
 
     on_head = on_get
+
+    def on_delete(self, _req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """Forget a job that has ended."""
+        check_job_id(job_id)
+        with self._available:
+            self._store.delete(job_id)
+        resp.status = falcon.HTTP_204

@@ -3,6 +3,7 @@
 --   who has not held its own lease for a full term, except earlier epochs of its own name proven dead.
 -- KEYS  1 record of the name (hash)  2 supervisors (zset)  3 running (hash)  4 cancels (hash)  5 meta (hash)
 -- ARGV  1 base  2 name  3 epoch  4 lease ms  5 6 7 retention  8 max attempts  9 max crashes (of jobs without their own)
+--       10 roster (opaque)
 -- Returns {'ok', lease ms, size of running, ms until there may be something to reap or -1, jobs reaped, {id, token, …} to cancel}
 --   | {'reaped'} | {'superseded'}
 -- include: relief
@@ -13,14 +14,14 @@
 -- include: incarnation
 local record, supervisors, running, cancels, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, name, epoch, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local limits, max_attempts, max_crashes = retention(5), ARGV[8], ARGV[9]
+local limits, max_attempts, max_crashes, roster = retention(5), ARGV[8], ARGV[9], ARGV[10]
 
 local refused, mine = refusal(record, epoch, 'held_since', 'proven')
 if refused then return {refused} end
 
 local held_since, proven = tonumber(mine[3]), mine[4] == '1'
 if tonumber(mine[2]) <= now then held_since = now end
-redis.call('HSET', record, 'lease_end', integer(now + lease_ms), 'held_since', integer(held_since))
+redis.call('HSET', record, 'lease_end', integer(now + lease_ms), 'held_since', integer(held_since), 'roster', roster)
 redis.call('ZADD', supervisors, integer(now + lease_ms), name .. ':' .. epoch)
 
 -- A long silence of everybody, or a step of the clock: leases may have ended with nobody dead. Nobody reaps for a term.

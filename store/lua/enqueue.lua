@@ -1,16 +1,16 @@
 -- enqueue: store up to 200 jobs, each pending or scheduled.
 -- Promise: all or none; a job and its index entry appear together; a repeat with a known id changes nothing and answers
 --   as the first time did.
--- KEYS  1 meta (hash)  2 queues (set)  3 scheduled (zset)  4 expiring (zset)
--- ARGV  1 base  2 how many queues may exist  3 number of jobs; then for each: id, type, queue, priority, payload, delay ms,
---       run at (ms or ''), expires at (ms or ''), n, n more items: field, value, …
--- Returns {'ok', first status…} | {'expired', id} | {'too_many_queues', queue}
+-- KEYS  1 meta (hash)  2 queues (set)  3 types (set)  4 scheduled (zset)  5 expiring (zset)
+-- ARGV  1 base  2 how many queues may exist  3 how many types  4 number of jobs; then for each: id, type, queue, priority,
+--       payload, delay ms, run at (ms or ''), expires at (ms or ''), n, n more items: field, value, …
+-- Returns {'ok', first status…} | {'expired', id} | {'too_many_queues', queue} | {'too_many_types', type}
 -- include: clock
 -- include: queueing
-local meta, queues, scheduled, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local base, max_queues, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local meta, queues, types, scheduled, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local base, max_queues, max_types, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local position = 3
+local position = 4
 local function take()
   position = position + 1
   return ARGV[position]
@@ -31,6 +31,7 @@ local function store(job)
   redis.call('HSET', key, 'type', job.type, 'queue', job.queue, 'priority', job.priority, 'status', status,
     'created_ms', integer(now), 'run_at_ms', integer(job.due), 'sequence', integer(sequence), 'first_status', status,
     'attempt', 0, 'failures', 0, 'crashes', 0, 'payload', job.payload, unpack(job.extra))
+  redis.call('ZADD', base .. 'by_type:' .. job.type, integer(now), job.id)
   if job.expires then
     redis.call('HSET', key, 'expires_ms', integer(job.expires))
     redis.call('ZADD', expiring, integer(job.expires), job.id)
@@ -43,21 +44,36 @@ local function store(job)
   return status
 end
 
+-- A set of names that may grow to `most`.
+local function register_of(key, most)
+  return {key = key, most = most, count = redis.call('SCARD', key), fresh = {}}
+end
+
+-- Whether the register has the name, or room for it; then it is to be added.
+local function admits(register, name)
+  if register.fresh[name] or redis.call('SISMEMBER', register.key, name) == 1 then return true end
+  register.fresh[name], register.count = true, register.count + 1
+  return register.count <= register.most
+end
+
 -- First everything is checked, then anything is written.
-local jobs, known, fresh_queues, answer = {}, {}, {}, {'ok'}
-local queue_count = redis.call('SCARD', queues)
+local jobs, known, answer = {}, {}, {'ok'}
+local queue_names, type_names = register_of(queues, max_queues), register_of(types, max_types)
 for i = 1, count do
   local job = read_job()
   local first_status = redis.call('HGET', base .. 'job:' .. job.id, 'first_status')
+  local is_new = not first_status and known[job.id] == nil
   jobs[i], known[job.id] = job, first_status
-  if not first_status and job.expires and job.expires <= job.due then return {'expired', job.id} end
-  if not first_status and not fresh_queues[job.queue] and redis.call('SISMEMBER', queues, job.queue) == 0 then
-    fresh_queues[job.queue], queue_count = true, queue_count + 1
-    if queue_count > max_queues then return {'too_many_queues', job.queue} end
+  if is_new then
+    if job.expires and job.expires <= job.due then return {'expired', job.id} end
+    if not admits(queue_names, job.queue) then return {'too_many_queues', job.queue} end
+    if not admits(type_names, job.type) then return {'too_many_types', job.type} end
   end
 end
 
-for queue in pairs(fresh_queues) do redis.call('SADD', queues, queue) end
+for _, register in ipairs({queue_names, type_names}) do
+  for name in pairs(register.fresh) do redis.call('SADD', register.key, name) end
+end
 local woken = {}
 for i, job in ipairs(jobs) do
   if not known[job.id] then

@@ -61,7 +61,7 @@ def test_a_bad_body_is_refused_with_a_sentence_and_leaves_no_job(
         ("GET", "/jobs/seven", None, {}, 404, "UUID"),
         ("GET", "/nowhere", None, {}, 404, "/nowhere"),
         ("DELETE", "/jobs/pause", None, {}, 405, "POST"),
-        ("PUT", "/jobs", b"{}", JSON, 405, "POST"),
+        ("PUT", "/jobs", b"{}", JSON, 405, "GET, HEAD, POST"),
         ("POST", "/jobs", b"{}", {"Content-Type": "text/plain"}, 415, "application/json"),
         ("POST", "/jobs", b"priority=5", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "curl"),
         ("POST", "/jobs", b"{}", {**JSON, "Host": "evil.example"}, 403, "allowed"),

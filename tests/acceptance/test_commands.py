@@ -50,6 +50,25 @@ def test_pause_and_resume(up: UpProcess) -> None:
     assert up.wait_for_end(job_id)["status"] == "succeeded"
 
 
+def test_a_job_is_listed_cancelled_retried_and_deleted(up: UpProcess) -> None:
+    queue = ("--queue", "of-this-test")
+    job_id = up.run("submit", "echo", "1", *queue, "--delay", "3600").stdout.strip()
+    listed = up.run("jobs", *queue, "--json")
+    assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [job_id]
+    assert up.run("cancel", job_id).stdout == f"{job_id} cancelled\n"
+    assert job_id in up.run("jobs", *queue, "--status", "cancelled", "--type", "echo").stdout
+    assert up.run("retry", job_id).returncode == 0
+    assert up.wait_for_end(job_id)["status"] == "succeeded"
+    refused = up.run("cancel", job_id)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"jobworker: {job_id}: job {job_id} has already ended: it is succeeded\n",
+    )
+    assert up.run("delete", job_id).stdout == f"{job_id} deleted\n"
+    assert up.get(f"/jobs/{job_id}").status == 404
+    assert len(up.run("jobs", *queue).stdout.splitlines()) == 1, "the titles alone"
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [
@@ -58,6 +77,9 @@ def test_pause_and_resume(up: UpProcess) -> None:
         (("submit", "echo", "--priority", "11"), 1, "10"),
         (("job", "01a20c1d-68be-72fb-82e7-a2555118f737"), 1, "no job has the id"),
         (("pause", "--queue", "a b"), 1, "queue"),
+        (("jobs", "--status", "done"), 1, "status must be one of scheduled, pending"),
+        (("retry", "01a20c1d-68be-72fb-82e7-a2555118f737"), 1, "no job has the id"),
+        (("delete", "seven", "--url", "http://127.0.0.1:1"), 3, "is not reachable"),
         (("pause", "--url", "http://127.0.0.1:1"), 3, "is not reachable"),
     ],
 )

@@ -56,7 +56,9 @@ def test_a_killed_api_is_started_again(own_up: UpProcess, gate: Gate) -> None:
     job_id = own_up.submit("gate", gate.payload)
     gate.wait_for_attempt()
     first = own_up.api
+    all_of_it = [first, *first.children()]
     kill(first)
+    psutil.wait_procs(all_of_it, timeout=5)
     # Nobody needs the API to end a job.
     gate.open()
     wait_until(own_up.takes_and_runs_jobs)

@@ -47,6 +47,17 @@ def test_a_handler_may_ask_for_its_retry(up: UpProcess, tmp_path: Path) -> None:
     assert 0.2 <= _seconds(attempt["ended_at"], job["started_at"]) < 3600
 
 
+def test_a_failed_job_that_is_retried_runs_again_with_its_budget_whole(up: UpProcess, tmp_path: Path) -> None:
+    payload = {"file": str(tmp_path / "tries"), "times": 3}
+    failed = up.run_job("fail_first", payload, max_attempts=2, backoff=QUICKLY)
+    assert (failed["status"], failed["failures"]) == ("failed", 2)
+    assert up.post(f"/jobs/{failed['id']}/retry").status == 202
+    job = up.wait_for_end(failed["id"])
+    assert (job["status"], job["result"], job["attempt"], job["failures"]) == ("succeeded", 4, 2, 1)
+    assert len(job["attempts"]) == 3, "what happened before is kept"
+    assert (job["error"], job["reason"]) == (None, None)
+
+
 def test_system_exit_is_a_failed_attempt_and_no_dead_worker(up: UpProcess) -> None:
     job = up.run_job("leave", max_attempts=1)
     assert (job["status"], job["failures"], job["crashes"]) == ("failed", 1, 0)

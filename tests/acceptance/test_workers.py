@@ -99,6 +99,23 @@ def test_a_hang_that_may_try_again_does(up: UpProcess, tmp_path: Path) -> None:
     assert len(set(_pids(started))) == 2, "each in a worker of its own"
 
 
+def test_a_running_job_that_is_cancelled_is_killed_with_all_that_it_started(up: UpProcess, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    job_id = up.submit("hang", {"how": "tree", "started": str(started)})
+    wait_until(lambda: started.exists() and started.read_text().count("\n") > 1, 20)
+    reply = up.post(f"/jobs/{job_id}/cancel")
+    # The kill may be over before the answer is written.
+    assert (reply.status, reply.json["status"]) in {(202, "running"), (200, "cancelled")}
+    job = up.wait_for_end(job_id)
+    wait_until(lambda: not _alive(started), GONE_SECONDS)
+    assert (job["status"], job["failures"], job["crashes"]) == ("cancelled", 0, 0)
+    assert job["cancel_requested_at"] <= job["ended_at"]
+    assert [attempt["outcome"] for attempt in job["attempts"]] == ["cancelled"]
+    again = up.post(f"/jobs/{job_id}/cancel")
+    assert (again.status, again.json["status"]) == (200, "cancelled")
+    assert up.run_job("echo", "next")["result"] == "next"
+
+
 def test_sync_and_async_handlers_run_with_their_payload_decoded(up: UpProcess) -> None:
     assert up.run_job("sum", {"a": 2})["result"] == 3
     assert up.run_job("sum.async", {"a": 2, "b": 5})["result"] == 7

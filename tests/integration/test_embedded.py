@@ -107,6 +107,7 @@ def test_it_refuses_writes_rather_than_forgetting_jobs(make: Make, start: Start)
     start(server)
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.config_get("hash-max-ziplist-value") == {"hash-max-ziplist-value": "512"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
 
 

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One `jobworker up` for the commands of this module."""
-    with Up(tmp_path_factory.mktemp("up"), "--handlers", "jobworker.handlers.builtin.trial") as running:
+    # One of the jobs is still running at the end.
+    options = ("--handlers", "jobworker.handlers.builtin.trial", "--grace", "1")
+    with Up(tmp_path_factory.mktemp("up"), *options) as running:
         yield running.ready()
         assert running.drain() == 0
 
@@ -83,6 +85,28 @@ def test_pause_and_resume_reach_one_queue(up: Up) -> None:
     up.wait_for_status(held, "succeeded")
 
 
+def test_workers_show_who_runs_what(up: Up) -> None:
+    job_id = up.submit("sleep", 60)
+    up.wait_for_status(job_id, "running")
+    shown = up.run("workers")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    [row] = [line.split() for line in shown.stdout.splitlines() if job_id in line]
+    assert row[1:6] == [str(up.client.get_job(job_id)["worker"]), "busy", job_id, "sleep", "1"]
+    [worker] = [one for one in json.loads(up.run("workers", "--json").stdout)["items"] if one["job"]]
+    assert worker["job"]["id"] == job_id
+
+
+def test_queues_supervisors_and_handlers_are_listed(up: Up) -> None:
+    up.wait_for_status(up.submit("echo", queue="mail"), "succeeded")
+    name = json.loads(up.run("supervisors", "--json").stdout)["items"][0]["name"]
+    assert [line.split()[0] for line in up.run("supervisors").stdout.splitlines()] == ["SUPERVISOR", name]
+    [mail] = [line.split() for line in up.run("queues").stdout.splitlines() if line.startswith("mail ")]
+    assert mail == ["mail", "0", "-", "-", name, "-"]
+    types = [line.split()[0] for line in up.run("handlers").stdout.splitlines()[1:]]
+    assert {"echo", "sleep", "noop"} <= set(types)
+    assert types == sorted(types)
+
+
 def on_a_terminal(up: Up, *arguments: str) -> str:
     """Run a command whose stdout and stderr are a terminal; return what it showed."""
     ours, theirs = pty.openpty()
@@ -116,6 +140,12 @@ def test_on_a_terminal_a_job_is_shown_in_colour(up: Up) -> None:
     up.wait_for_status(job_id, "succeeded")
     shown = on_a_terminal(up, "job", job_id)
     assert "\x1b[32msucceeded" in shown
+
+
+def test_on_a_terminal_handlers_are_a_table(up: Up) -> None:
+    shown = on_a_terminal(up, "handlers")
+    assert "\x1b[2mTYPE" in shown
+    assert "echo" in shown
 
 
 def test_on_a_terminal_lines_have_a_progress_bar_and_their_ids(up: Up, tmp_path: Path) -> None:

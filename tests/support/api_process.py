@@ -22,7 +22,8 @@ from jobworker.api.server import serve
 from jobworker.store.settings import Settings
 
 shape = [structlog.processors.add_log_level, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-structlog.configure(processors=shape)
+# A line is one write: several processes write into the same pipe.
+structlog.configure(processors=shape, logger_factory=structlog.WriteLoggerFactory())
 serve(msgspec.json.decode(sys.argv[1], type=Settings))
 """
 
@@ -31,7 +32,8 @@ class ApiProcess:
     """One API process; its log lines are JSON objects on its stdout."""
 
     def __init__(self, redis_url: str, **api: Any) -> None:
-        settings = Settings(redis=RedisSettings(url=redis_url), api=ApiSettings(**{"listen": "127.0.0.1:0", **api}))
+        plain = {"listen": "127.0.0.1:0", "processes": 1}
+        settings = Settings(redis=RedisSettings(url=redis_url), api=ApiSettings(**{**plain, **api}))
         command = [sys.executable, "-u", "-c", PROGRAM, msgspec.json.encode(settings).decode()]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log: list[str] = []

@@ -8,9 +8,11 @@ from typing import Any
 import redis
 
 from jobworker.store.keys import Keys
+from jobworker.store.place import place_of
 from jobworker.store.states import ENDED, TRANSITIONS, JobState
 from tests.support.snapshot import snapshot
 
+_KEYS = Keys()
 _FIRST = {"pending", "scheduled"}
 
 
@@ -35,6 +37,7 @@ def check_data(data: dict[str, Any]) -> None:
     """Check every key, named without its base, against every other."""
     jobs = {key[4:]: value for key, value in data.items() if re.fullmatch(r"job:[^:]+", key)}
     assert sorted(_indexed(data)) == sorted(_expected_entries(jobs)), "state indexes and jobs disagree"
+    _check_types(data, jobs)
     _check_secondary_indexes(data, jobs)
     for key, value in data.items():
         if key.startswith("wake:"):
@@ -49,19 +52,20 @@ def _indexed(data: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
 
 def _expected_entries(jobs: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
     for job_id, job in jobs.items():
-        index, score = _place(job)
-        yield job_id, index, int(score)
+        place = place_of(_KEYS, job)
+        yield job_id, place.index.removeprefix(_KEYS.base), place.score
 
 
-def _place(job: dict[str, str]) -> tuple[str, str | int]:
-    status = JobState(job["status"])
-    if status in ENDED:
-        return f"ended:{status}", job["ended_ms"]
-    if status is JobState.RUNNING:
-        return f"running:{job['owner']}:{job['epoch']}", job["token"]
-    if status is JobState.SCHEDULED:
-        return "scheduled", job["run_at_ms"]
-    return f"ready:{job['queue']}", (10 - int(job["priority"])) * 2**44 + int(job["sequence"])
+def _check_types(data: dict[str, Any], jobs: dict[str, Any]) -> None:
+    found = [
+        (job_id, key, created_ms)
+        for key, entries in data.items()
+        if key.startswith("by_type:")
+        for job_id, created_ms in entries.items()
+    ]
+    expected = [(job_id, f"by_type:{job['type']}", int(job["created_ms"])) for job_id, job in jobs.items()]
+    assert sorted(found) == sorted(expected), "by_type and jobs disagree"
+    assert data.get("types", set()) == {job["type"] for job in jobs.values()}
 
 
 def _check_secondary_indexes(data: dict[str, Any], jobs: dict[str, Any]) -> None:

@@ -17,7 +17,8 @@ from tests.support.up import Up
 from tests.support.waiting import wait_until
 
 HANDLERS: Final = Path(__file__).with_name("up_handlers.py")
-_OPTIONS: Final = ("--handlers", str(HANDLERS), "--handlers", "jobworker.handlers.builtin.trial")
+# One process of the API: several hear each for itself, within half a second, that Redis is back.
+_OPTIONS: Final = ("--handlers", str(HANDLERS), "--handlers", "jobworker.handlers.builtin.trial", "--processes", "1")
 _ENDED: Final = {"succeeded", "failed", "cancelled", "expired"}
 _JSON: Final = {"Content-Type": "application/json"}
 

@@ -14,6 +14,7 @@ from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
 from tests.support.redis_source import RedisSource
 from tests.support.snapshot import changes, snapshot
@@ -44,9 +45,15 @@ class World:
         return self._runner.run(coroutine)
 
     def register(
-        self, name: str = "alpha", *, lock_id: str = "lock", proofs: Sequence[str] = (), terms: Terms | None = None
+        self,
+        name: str = "alpha",
+        *,
+        lock_id: str = "lock",
+        proofs: Sequence[str] = (),
+        terms: Terms | None = None,
+        queues: str = "",
     ) -> "Supervisor":
-        who = Registration(host="host", pid=4711, version="1", workers=2)
+        who = Registration(host="host", pid=4711, version="1", workers=2, queues=queues)
         terms = terms or self.terms
         registering = Incarnation.register(self._watched, self.keys, name, who, terms, lock_id=lock_id, proofs=proofs)
         return Supervisor(self, self.run(registering))
@@ -123,9 +130,13 @@ class Supervisor:
         (word,) = self.exchange(settling(attempted, outcome, **options)).words
         return word
 
-    def beat(self) -> BeatAnswer:
-        answer: BeatAnswer = self._world.run(self.incarnation.beat())
+    def beat(self, roster: Roster = Roster()) -> BeatAnswer:  # noqa: B008 - it is frozen
+        answer: BeatAnswer = self._world.run(self.incarnation.beat(roster))
         return answer
+
+    def sweep(self) -> int:
+        left: int = self._world.run(self.incarnation.sweep())
+        return left
 
     def reconcile(self, *held: Claim | Attempted, call: int | None = None) -> list[Attempted]:
         listed = [Attempted(one.id, one.token) for one in held]

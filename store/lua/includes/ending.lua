@@ -6,34 +6,64 @@ end
 
 local function keep_ms(status, limits) return status == 'failed' and limits.keep_failed or limits.keep end
 
--- Deletes what is over age or number, at most two for each that came: more leave than come, and no call of 200 takes
--- long.
-local function trim_ended(base, status, limits, came)
-  local index = base .. 'ended:' .. status
-  local over_age = redis.call('ZCOUNT', index, '-inf', integer(now - keep_ms(status, limits)))
-  local surplus = math.min(math.max(over_age, redis.call('ZCARD', index) - limits.keep_jobs), 2 * came)
-  for _, id in ipairs(surplus > 0 and redis.call('ZRANGE', index, 0, surplus - 1) or {}) do
-    redis.call('ZREM', index, id)
-    -- Its own TTL may have taken the job, and its id may have come again since.
-    if redis.call('HGET', base .. 'job:' .. id, 'status') == status then redis.call('UNLINK', base .. 'job:' .. id) end
+-- A record outlives its retention by an hour: trimming takes it before, with all its index entries. Only where nobody
+-- trims does it go by itself.
+local function expire_record(job, status, limits)
+  redis.call('PEXPIRE', job, integer(keep_ms(status, limits) + 3600000))
+end
+
+-- So many indexes a call looks through for jobs that it deletes.
+local lookups = 2000
+
+-- Deletes an ended job and its entry in `by_type`; a type without jobs is none.
+-- `type` is false when the job's own TTL has taken it: then its entry may stand under any type.
+local function forget(base, id, type)
+  local types = type and {type} or redis.call('SMEMBERS', base .. 'types')
+  lookups = lookups - #types
+  redis.call('UNLINK', base .. 'job:' .. id)
+  for _, each in ipairs(types) do
+    local index = base .. 'by_type:' .. each
+    if redis.call('ZREM', index, id) == 1 and redis.call('EXISTS', index) == 0 then
+      redis.call('SREM', base .. 'types', each)
+    end
   end
 end
 
--- Enters jobs whose record says `status` into its index.
-local function file_ended(base, status, ids, limits)
+-- Deletes what is over age or number, `most` at most. Returns how many it has deleted, and how many are left to delete.
+local function trim_ended(base, status, limits, most)
+  local index = base .. 'ended:' .. status
+  local over_age = redis.call('ZCOUNT', index, '-inf', integer(now - keep_ms(status, limits)))
+  local surplus = math.max(over_age, redis.call('ZCARD', index) - limits.keep_jobs, 0)
+  local step, deleted = math.min(surplus, most), 0
+  for _, id in ipairs(step > 0 and redis.call('ZRANGE', index, 0, step - 1) or {}) do
+    if lookups <= 0 then break end
+    local found = redis.call('HMGET', base .. 'job:' .. id, 'status', 'type')
+    redis.call('ZREM', index, id)
+    -- Its own TTL may have taken the job, and its id may have come again since.
+    if not found[1] or found[1] == status then forget(base, id, found[2]) end
+    deleted = deleted + 1
+  end
+  return deleted, surplus - deleted
+end
+
+-- Enters jobs whose record says `status` into its index, and trims it by at most two for each that came: more leave
+-- than come, and no call of 200 takes long.
+local function file_ended(base, status, ids, limits, ended_ms)
   local entries = {}
-  for i, id in ipairs(ids) do entries[2 * i - 1], entries[2 * i] = integer(now), id end
+  for i, id in ipairs(ids) do entries[2 * i - 1], entries[2 * i] = ended_ms, id end
   redis.call('ZADD', base .. 'ended:' .. status, unpack(entries))
-  trim_ended(base, status, limits, #ids)
+  trim_ended(base, status, limits, 2 * #ids)
 end
 
 -- Ends a job that was taken out of where it waited.
 local function end_job(base, id, status, limits)
   local job = base .. 'job:' .. id
-  redis.call('HSET', job, 'status', status, 'ended_ms', integer(now))
-  redis.call('PEXPIRE', job, integer(keep_ms(status, limits)))
+  -- Readers have seen it as expired since then, whenever we come.
+  local ended_ms = status == 'expired' and redis.call('HGET', job, 'expires_ms') or integer(now)
+  redis.call('HSET', job, 'status', status, 'ended_ms', ended_ms)
+  expire_record(job, status, limits)
   redis.call('ZREM', base .. 'expiring', id)
-  file_ended(base, status, {id}, limits)
+  file_ended(base, status, {id}, limits, ended_ms)
 end
 
 -- A job expires when its time has passed and no attempt has been spent on it.

@@ -8,9 +8,12 @@ local function wake(base, queue)
   end
 end
 
--- 10 is the highest priority; within one, first in, first out. Below 2^53, so exact as a score.
+-- 2^44: scores stay below 2^53, so exact.
+local SCORES_PER_PRIORITY = 17592186044416
+
+-- 10 is the highest priority; within one, first in, first out.
 local function ready_score(priority, sequence)
-  return integer((10 - tonumber(priority)) * 17592186044416 + tonumber(sequence))
+  return integer((10 - tonumber(priority)) * SCORES_PER_PRIORITY + tonumber(sequence))
 end
 
 local function put_ready(base, id, queue, priority, sequence)

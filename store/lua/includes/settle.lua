@@ -105,7 +105,7 @@ local function move(holder, id, fields, spent, status, due, set, gone)
   end
   put(set, 'ended_ms', integer(now))
   write(job, set, gone)
-  redis.call('PEXPIRE', job, integer(keep_ms(status, holder.limits)))
+  expire_record(job, status, holder.limits)
   holder.ended[status] = holder.ended[status] or {}
   table.insert(holder.ended[status], id)
 end
@@ -146,7 +146,7 @@ local function file_settled(holder)
   local suffix = holder.name .. ':' .. holder.epoch
   if #holder.settled > 0 then redis.call('HDEL', holder.base .. 'running:' .. suffix, unpack(holder.settled)) end
   if #holder.flagged > 0 then redis.call('HDEL', holder.base .. 'cancels:' .. suffix, unpack(holder.flagged)) end
-  for status, ids in pairs(holder.ended) do file_ended(holder.base, status, ids, holder.limits) end
+  for status, ids in pairs(holder.ended) do file_ended(holder.base, status, ids, holder.limits, integer(now)) end
 end
 
 -- What a job that is put back without a verdict is settled with.

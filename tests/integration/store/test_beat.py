@@ -1,8 +1,10 @@
 """`beat`: leases, the flags of cancelled jobs, when there may be something to reap."""
 
+import msgspec
 import pytest
 
 from jobworker.store.claims import Attempted
+from jobworker.store.roster import Roster, RosterEntry
 from jobworker.store.states import Outcome
 from tests.support.watched_redis import START_MS
 from tests.support.world import LEASE_MS, Supervisor, World
@@ -19,6 +21,13 @@ def test_a_beat_renews_the_lease_by_a_full_term(world: World, alpha: Supervisor)
         "supervisors": {alpha.member: lease_end},
         "meta": {"last_beat": str(START_MS + 3000), "reap_after": str(lease_end)},
     }
+
+
+def test_a_beat_leaves_the_roster_as_it_is_and_the_next_one_another(world: World, alpha: Supervisor) -> None:
+    worker = RosterEntry(pid=7, state="idle", started_ms=START_MS, jobs=2, rss_bytes=4096, cpu_seconds=0.5)
+    for roster in (Roster((worker,), restarts=1), Roster()):
+        alpha.beat(roster)
+        assert world.snapshot()["supervisor:alpha"]["roster"] == msgspec.json.encode(roster).decode()
 
 
 def test_a_beat_just_in_time_holds_the_lease_without_a_gap(world: World, alpha: Supervisor) -> None:

@@ -16,6 +16,7 @@ from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.world import settling
@@ -129,14 +130,14 @@ def test_a_full_server_lets_the_supervisors_empty_the_queue(own_server: RedisSer
         await alpha.leave()
         alpha = await Incarnation.register(client, keys, "alpha", who, Terms(), lock_id="lock")
         await alpha.publish([])
-        assert (await alpha.beat()).running == 0
+        assert (await alpha.beat(Roster())).running == 0
         (claim,) = (await alpha.exchange(1, [], [Wanted(1)])).claims
         assert await alpha.reconcile(2, []) == []
         (claim,) = (await alpha.exchange(3, [], [Wanted(1)])).claims
         assert (await alpha.exchange(4, [settling(claim, Outcome.SUCCEEDED)], [])).words == ["succeeded"]
         (claim,) = (await alpha.exchange(5, [], [Wanted(1)])).claims
         assert store.cancel(claim.id) == "cancelling"
-        assert len((await alpha.beat()).cancels) == 1
+        assert len((await alpha.beat(Roster())).cancels) == 1
         assert (await alpha.exchange(6, [settling(claim, Outcome.CANCELLED)], [])).words == ["cancelled"]
         await client.aclose()
 

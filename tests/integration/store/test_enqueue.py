@@ -6,7 +6,7 @@ from jobworker.store.backoff import Backoff
 from jobworker.store.errors import InvalidJob
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_QUEUES, MAX_TYPES
 from jobworker.store.states import JobState, Outcome
 from tests.support.watched_redis import START_MS
 from tests.support.world import Supervisor, World
@@ -25,6 +25,8 @@ def test_a_job_is_stored_whole_in_its_queue(world: World) -> None:
     assert world.snapshot() == {
         "meta": {"sequence": "1"},
         "queues": {"images"},
+        "types": {"resize"},
+        "by_type:resize": {job.id: START_MS},
         "ready:images": {job.id: 1 * 2**44 + 1},
         "expiring": {job.id: START_MS + 60_000},
         "wake:images": ["1"],
@@ -59,7 +61,8 @@ def test_a_job_for_later_is_scheduled(world: World, when: dict[str, int]) -> Non
     assert data["scheduled"] == {job.id: START_MS + 5000}
     assert (data[f"job:{job.id}"]["status"], data[f"job:{job.id}"]["run_at_ms"]) == ("scheduled", str(START_MS + 5000))
     assert "timeout_ms" not in data[f"job:{job.id}"]
-    assert data.keys() == {"meta", "queues", "scheduled", "wake:default", "wake:*", f"job:{job.id}"}
+    indexes = {"queues", "types", "scheduled", "by_type:echo"}
+    assert data.keys() == {"meta", "wake:default", "wake:*", f"job:{job.id}"} | indexes
 
 
 @pytest.mark.parametrize("run_at_ms", [0, START_MS - 1, START_MS])
@@ -124,9 +127,9 @@ def test_known_and_new_jobs_go_in_together(world: World) -> None:
 
 def test_an_id_twice_in_one_call_is_one_job(world: World) -> None:
     job = new()
-    assert world.store.enqueue([job, NewJob(job.id, "echo", queue="other", delay_ms=9)]) == ["pending", "pending"]
+    assert world.store.enqueue([job, NewJob(job.id, "other", queue="other", delay_ms=9)]) == ["pending", "pending"]
     assert world.order_of() == [job.id]
-    assert world.order_of("other") == []
+    assert (world.snapshot()["queues"], world.snapshot()["types"]) == ({"default"}, {"echo"})
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -158,6 +161,24 @@ def test_the_last_queue_fits_and_counts_once(world: World) -> None:
     world.store.enqueue([new(queue="fits"), new(queue="queue-0")])
     with pytest.raises(InvalidJob):
         world.store.enqueue([new(queue="too-many")])
+
+
+def test_one_type_too_many_keeps_out_all(world: World) -> None:
+    for start in range(0, MAX_TYPES, MAX_BATCH_JOBS):
+        world.store.enqueue([new(type=f"type-{start + place}") for place in range(MAX_BATCH_JOBS)])
+    before = world.snapshot()
+    with pytest.raises(InvalidJob, match="there are jobs of 1000 types already") as refused:
+        world.store.enqueue([new(type="type-0"), new(type="too-many")])
+    assert refused.value.field == "type"
+    assert world.snapshot() == before
+
+
+def test_a_type_whose_last_job_went_makes_room(world: World) -> None:
+    job_id = world.enqueue(type="rare")
+    world.store.cancel(job_id)
+    assert world.snapshot()["types"] == {"rare"}
+    world.store.delete(job_id)
+    assert "types" not in world.snapshot()
 
 
 def test_a_repeat_is_answered_although_there_are_too_many_queues(world: World) -> None:

@@ -18,6 +18,7 @@ from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
 from tests.support.audit import audit
 from tests.support.proxy import Proxy
@@ -225,7 +226,7 @@ def test_after_a_call_that_was_given_up_the_next_reads_its_own_answer(own_server
             await asyncio.wait_for(claim_of(alpha, 1), TIMEOUT_SECONDS if gives_up == "cancelled" else 5)
         own_server.resume()
         assert await alpha.reconcile(2, []) == []
-        assert (await alpha.beat()).running == 0
+        assert (await alpha.beat(Roster())).running == 0
         await client.aclose()
 
     asyncio.run(run())

@@ -3,7 +3,7 @@
 import pytest
 
 from jobworker.store.claims import Wanted
-from jobworker.store.jobs import Pause
+from jobworker.store.pause import Pause
 from jobworker.store.states import Outcome
 from tests.support.watched_redis import START_MS
 from tests.support.world import Supervisor, World

@@ -1,4 +1,4 @@
-"""What clients read: jobs, supervisors, handlers, and whether Redis takes a write."""
+"""What clients read: jobs, handlers, and whether Redis takes a write."""
 
 import pytest
 
@@ -6,10 +6,9 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.errors import JobNotFound, StoreMisconfigured
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import JobRecord
-from jobworker.store.jobs import LiveSupervisor
 from jobworker.store.states import JobState
 from tests.support.watched_redis import START_MS
-from tests.support.world import LEASE_MS, Supervisor, World
+from tests.support.world import Supervisor, World
 
 DAY_MS = 86_400_000
 
@@ -51,24 +50,9 @@ def test_reading_changes_nothing(world: World, alpha: Supervisor) -> None:
     job_id = world.enqueue()
     before = world.snapshot()
     world.store.get(job_id)
-    world.store.supervisors()
     world.store.handlers()
     world.store.pauses()
     assert world.snapshot() == before
-
-
-def test_supervisors_are_listed_by_name_while_their_lease_lasts(world: World) -> None:
-    zeta, alpha = world.register("zeta"), world.register("alpha")
-    world.advance(1000)
-    alpha.beat()
-    assert world.store.supervisors() == [
-        LiveSupervisor("alpha", alpha.epoch, LEASE_MS),
-        LiveSupervisor("zeta", zeta.epoch, LEASE_MS - 1000),
-    ]
-    world.advance(LEASE_MS - 1000)
-    assert [living.name for living in world.store.supervisors()] == ["alpha"]
-    alpha.leave()
-    assert world.store.supervisors() == []
 
 
 ECHO = HandlerEntry("echo", {}, HandlerDefaults(queue="quick", timeout=None), "Says it again.", "d1")

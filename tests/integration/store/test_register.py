@@ -45,6 +45,9 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
             "version": "1",
             "workers": "2",
             "queues": "",
+            "lease_ms": str(LEASE_MS),
+            "roster": '{"workers":[],"restarts":0}',
+            "types": "{}",
         },
     }
 

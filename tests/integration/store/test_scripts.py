@@ -13,6 +13,7 @@ from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.scripts import script
 from jobworker.store.states import Outcome
 from tests.support.audit import audit
@@ -53,7 +54,7 @@ def test_a_life_of_jobs_under_the_servers_own_clock(redis_source: RedisSource, r
         first, second, third = answer.claims
         assert first.token > 1_700_000_000_000_000
         store.cancel(second.id)
-        assert (await alpha.beat()).cancels == [Attempted(second.id, second.token)]
+        assert (await alpha.beat(Roster())).cancels == [Attempted(second.id, second.token)]
         settles = [settling(first, Outcome.SUCCEEDED, result=b"1"), settling(second, Outcome.CANCELLED)]
         assert (await alpha.exchange(2, settles, [])).words == ["succeeded", "cancelled"]
         assert await alpha.reconcile(3, [Attempted(third.id, third.token)]) == []

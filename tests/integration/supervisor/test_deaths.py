@@ -129,7 +129,7 @@ def test_sigterm_lets_running_jobs_end_and_claims_no_more(place: Workplace) -> N
     assert command.wait() == 0
     assert place.store.get(running).result == b'"went"'
     assert place.store.get(waiting).status is JobState.PENDING
-    assert place.store.supervisors() == []
+    assert place.store.fleet.supervisors() == []
     assert all(is_gone(child) for child in children)
 
 

@@ -168,3 +168,21 @@ def test_a_host_name_leaves_no_thread_and_keeps_no_worker_from_being_replaced(pl
     assert place.run("pid").status is JobState.SUCCEEDED
     wait_until(lambda: len(supervisor.children()) == 3 and supervisor.num_threads() == 1)
     assert Path(f"/proc/{supervisor.pid}/task/{supervisor.pid}").exists()
+
+
+@pytest.mark.parametrize("key", ["ended:succeeded", "queues", "meta"])
+def test_a_key_of_another_type_is_named_and_survived(place: Workplace, key: str) -> None:
+    command = place.start()
+    command.wait_for("ready")
+    name = f"jobworker:{{0}}:{key}"
+    job_id = place.submit("pid")
+    place.end(job_id)
+    place.client.rename(name, "aside")
+    place.client.set(name, "of another type")
+    if key == "ended:succeeded":
+        # Only who ends a job touches it.
+        place.submit("pid")
+    command.wait_for("a key in Redis is not of the type that jobworker gives it")
+    place.client.rename("aside", name)
+    assert place.run("pid").status is JobState.SUCCEEDED
+    assert command.process.poll() is None

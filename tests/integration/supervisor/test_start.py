@@ -31,7 +31,7 @@ def test_sigterm_during_a_slow_import_ends_it(place: Workplace) -> None:
     command.signal(signal.SIGTERM)
     assert command.wait() == 0
     assert not psutil.pid_exists(worker)
-    assert place.store.supervisors() == []
+    assert place.store.fleet.supervisors() == []
 
 
 def test_without_the_proof_of_the_lock_a_dead_namesake_s_lease_is_waited_for(place: Workplace, gate: Gate) -> None:

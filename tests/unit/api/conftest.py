@@ -1,6 +1,7 @@
 """The application over a store, asked without a network."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -12,12 +13,16 @@ from falcon import testing
 from jobworker.api.app import create_app
 from jobworker.api.availability import Availability
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.claims import Wanted
 from jobworker.store.errors import StoreUnavailable
+from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster
 from jobworker.store.scripts import script
 from jobworker.store.settings import Settings
+from tests.support.redis_source import RedisSource
 from tests.support.reply import Reply
 
 JSON = {"Content-Type": "application/json"}
@@ -55,6 +60,14 @@ class Api:
         raw = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         return self.request("POST", path, raw, JSON if raw else None)
 
+    def delete(self, path: str) -> Reply:
+        return self.request("DELETE", path)
+
+    def submit(self, **body: Any) -> str:
+        """Post a job; return its id."""
+        job_id: str = self.post("/jobs", body).json["id"]
+        return job_id
+
     def publish(self, type_name: str, **defaults: Any) -> None:
         """Do what a supervisor does that can run `type_name`."""
         entry = HandlerEntry(type=type_name, schema={}, defaults=HandlerDefaults(**defaults))
@@ -77,7 +90,40 @@ class Api:
 
 
 @pytest.fixture
+def start_next(api: "Api", redis_source: RedisSource) -> Callable[[], None]:
+    """Do what a supervisor does that begins the next job."""
+
+    async def claim() -> None:
+        client = redis_source.connect_async()
+        who = Registration(host="host", pid=4711, version="1", workers=1)
+        alpha = await Incarnation.register(client, api.keys, "alpha", who, Terms(), lock_id="lock")
+        assert (await alpha.exchange(1, [], [Wanted(100)])).claims
+        await client.aclose()
+
+    return lambda: asyncio.run(claim())
+
+
+@pytest.fixture
 def api(redis_client: redis.Redis) -> Iterator[Api]:
     api = Api(redis_client)
     yield api
     api.available.close()
+
+
+@pytest.fixture
+def supervise(redis_source: RedisSource) -> Callable[..., int]:
+    """Do what a supervisor does: register, beat, claim for workers; return its epoch."""
+
+    async def live(name: str, roster: Roster, queues: str, claim_for: Sequence[int]) -> int:
+        client = redis_source.connect_async()
+        who = Registration(host="host", pid=4711, version="1", workers=2, queues=queues)
+        incarnation = await Incarnation.register(client, Keys(), name, who, Terms(), lock_id="lock")
+        await incarnation.beat(roster)
+        await incarnation.exchange(1, [], [Wanted(pid) for pid in claim_for])
+        await client.aclose()
+        return incarnation.epoch
+
+    def supervise(name: str, *, roster: Roster | None = None, queues: str = "", claim_for: Sequence[int] = ()) -> int:
+        return asyncio.run(live(name, roster or Roster(), queues, claim_for))
+
+    return supervise

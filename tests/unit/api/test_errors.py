@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobworker.api.errors import ApiError, InvalidBody, NotAJobId, pointer_of, status_of
-from jobworker.store.errors import InvalidJob, JobNotFound, StoreFull
+from jobworker.api.errors import ApiError, InvalidBody, InvalidQuery, NotAJobId, pointer_of, status_of
+from jobworker.store.errors import BadCursor, InvalidJob, JobNotFound, StoreFull, WrongState
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,9 @@ from jobworker.store.errors import InvalidJob, JobNotFound, StoreFull
         (InvalidJob("x", field="queue"), 422),
         (InvalidBody("x", pointer=""), 422),
         (NotAJobId(), 404),
+        (WrongState("x", "running"), 409),
+        (BadCursor(), 422),
+        (InvalidQuery(), 422),
         (ZeroDivisionError(), 500),
     ],
 )

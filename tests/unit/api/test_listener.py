@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from jobworker.api.errors import AddressUnusable
-from jobworker.api.listener import listen
+from jobworker.api.listener import listen, listen_beside, make_room
 from jobworker.store.settings import ApiSettings
 
 
@@ -43,3 +43,30 @@ def test_an_address_of_another_host_is_one_sentence() -> None:
 def test_a_name_that_is_none_is_one_sentence(address: str) -> None:
     with pytest.raises(AddressUnusable, match=f"cannot listen on {address}: "):
         listen(ApiSettings(listen=address))
+
+
+def test_a_place_with_room_is_ours_alone_even_while_nobody_listens_there() -> None:
+    with listen(ApiSettings(listen="127.0.0.1:0")) as place:
+        make_room(place)
+        address = f"127.0.0.1:{place.getsockname()[1]}"
+        with listen_beside(place) as first, listen_beside(place) as second:
+            for listener in (first, second):
+                listener.listen()
+            with pytest.raises(AddressUnusable, match="the port is in use"):
+                listen(ApiSettings(listen=address))
+        with pytest.raises(AddressUnusable, match="the port is in use"):
+            listen(ApiSettings(listen=address))
+
+
+def test_connections_that_linger_from_an_api_of_one_process_keep_several_from_nothing() -> None:
+    with listen(ApiSettings(listen="127.0.0.1:0")) as alone:
+        alone.listen()
+        address = alone.getsockname()
+        with socket.create_connection(address) as client:
+            alone.accept()[0].close()
+            assert client.recv(1) == b""
+    with listen(ApiSettings(listen=f"127.0.0.1:{address[1]}")) as place:
+        make_room(place)
+        with listen_beside(place) as listener:
+            listener.listen()
+            assert listener.getsockname() == address

@@ -50,3 +50,14 @@ def test_a_level_more_is_too_deep() -> None:
     check_payload(b"[" * 64 + b"]" * 64)
     with pytest.raises(InvalidBody, match="deeper than 64 levels"):
         check_payload(b"[" * 65 + b"]" * 65)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1E400", b"[0.5, 1e309]", b"9" * 5000])
+def test_a_number_that_no_worker_can_read_is_refused(number: bytes) -> None:
+    with pytest.raises(InvalidBody, match="out of range"):
+        check_payload(number)
+
+
+@pytest.mark.parametrize("payload", [b"1e308", b'"1e999"', b"9" * 300, b'{"e": [1, 2E5]}'])
+def test_a_number_that_only_looks_so_is_taken(payload: bytes) -> None:
+    check_payload(payload)

@@ -31,20 +31,23 @@ def fail_with(api: Api, error: Exception) -> None:
 ANY_JOB = "/jobs/019cb6c0-7c1a-7d3b-8f00-000000000000"
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/jobs/a/b", "/JOBS", "/" + "x" * 5000])
+@pytest.mark.parametrize("path", ["/", "/nope", "/jobs/a/b", "/jobs/a/cancel/b", "/JOBS", "/" + "x" * 5000])
 def test_an_unknown_path_is_404_and_names_the_known_ones(api: Api, path: str) -> None:
     answer = api.get(path)
     assert_is_problem(answer, 404)
-    assert answer.json["detail"].endswith("there is /jobs, /jobs/{job_id}, /jobs/pause, /jobs/resume, /livez, /readyz")
-    assert len(answer.json["detail"]) < 250
+    known = answer.json["detail"].partition("; there is ")[2].split(", ")
+    assert {"/jobs", "/jobs/{job_id}", "/jobs/{job_id}/retry", "/queues", "/workers", "/readyz"} <= set(known)
+    assert len(answer.json["detail"]) < 450
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/jobs", {"POST", "OPTIONS"}),
-        ("DELETE", "/jobs", {"POST", "OPTIONS"}),
-        ("POST", ANY_JOB, {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("DELETE", "/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("POST", ANY_JOB, {"GET", "HEAD", "DELETE", "OPTIONS"}),
+        ("GET", f"{ANY_JOB}/cancel", {"POST", "OPTIONS"}),
+        ("GET", f"{ANY_JOB}/retry", {"POST", "OPTIONS"}),
         ("GET", "/jobs/pause", {"POST", "OPTIONS"}),
         ("PUT", "/jobs/resume", {"POST", "OPTIONS"}),
         ("POST", "/livez", {"GET", "HEAD", "OPTIONS"}),
@@ -60,7 +63,7 @@ def test_a_wrong_method_is_405_and_names_the_right_ones(api: Api, method: str, p
 
 def test_options_tells_what_is_possible(api: Api) -> None:
     answer = api.request("OPTIONS", "/jobs")
-    assert (answer.status, answer.headers["Allow"], answer.body) == (200, "POST", b"")
+    assert (answer.status, answer.headers["Allow"], answer.body) == (200, "GET, HEAD, POST", b"")
 
 
 def test_a_bug_is_500_without_a_traceback_and_the_log_has_it(api: Api) -> None:

@@ -122,3 +122,21 @@ def test_the_help_loads_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", ["submit echo $'\\xff'", "job $'\\xff'", "pause --reason $'\\xff'", "submit echo - <<< $'\\xff'"]
+)
+def test_bytes_that_are_not_utf8_are_one_line_and_code_2(command: str) -> None:
+    line = f"{sys.executable} -P -m jobworker.cli {command}"
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "not UTF-8" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_address_with_a_blank_is_one_line() -> None:
+    line = [sys.executable, "-P", "-m", "jobworker.cli", "pause", "--url", "http://a b/"]
+    ended = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert ended.stderr.startswith("jobworker: 'http://a b/' is not a URL")

@@ -25,7 +25,7 @@ def decode(now_ms: int = 2000, **fields: bytes) -> JobRecord:
 
 
 def test_a_fresh_job_has_nothing_of_attempts() -> None:
-    assert decode() == JobRecord(2000, "the-id", "echo", "default", 5, JobState.PENDING, b"null", 1000, 1000)
+    assert decode() == JobRecord(2000, "the-id", "echo", "default", 5, JobState.PENDING, 1000, 1000, payload=b"null")
 
 
 def test_every_field_is_read() -> None:

@@ -7,8 +7,8 @@ def test_every_state_has_its_row() -> None:
     assert set(TRANSITIONS) == set(JobState)
 
 
-def test_from_a_terminal_state_nothing_leads_on_and_from_every_other_something_does() -> None:
-    assert {state for state, following in TRANSITIONS.items() if not following} == ENDED
+def test_from_a_terminal_state_only_a_retry_leads_on() -> None:
+    assert {state for state, following in TRANSITIONS.items() if following == {JobState.PENDING}} == ENDED
 
 
 def test_every_state_can_be_reached() -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -368,3 +368,28 @@ def test_nothing_of_a_job_stays_in_memory(bench: Bench) -> None:
     bench.run(fails)
     assert sys.exc_info() == (None, None, None)
     assert Big.alive == 0
+
+
+class Nameless(Fail):
+    def __init__(self) -> None:
+        """Calls no `super().__init__`."""
+
+
+class Later(Retry):
+    def __init__(self) -> None:
+        """Calls no `super().__init__`."""
+
+
+class Spiteful:
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("error", "final"), [(Nameless(), True), (Later(), False), (Fail(cast("str", Spiteful())), True)]
+)
+def test_an_ending_without_a_readable_reason_keeps_its_meaning(bench: Bench, error: Exception, final: bool) -> None:
+    report = bench.raised(error)
+    assert (report.outcome, report.final) == (Outcome.RAISED, final)
+    assert report.error is not None
+    assert report.error.type == type(error).__name__

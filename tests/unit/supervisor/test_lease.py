@@ -7,6 +7,7 @@ import pytest
 
 from jobworker.store.claims import Attempted, BeatAnswer
 from jobworker.store.errors import StoreUnavailable, Superseded
+from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.lease import Lease
 from tests.unit.supervisor.conftest import Running
@@ -19,12 +20,14 @@ class Redis:
 
     def __init__(self) -> None:
         self.sent_ns: list[int] = []
+        self.rosters: list[Roster] = []
         self.answers: list[BeatAnswer | Exception] = []
         self.answer = BeatAnswer(15_000, 3, None, 0, [])
         self.answering = asyncio.Event()
         self.answering.set()
 
-    async def beat(self) -> BeatAnswer:
+    async def beat(self, roster: Roster) -> BeatAnswer:
+        self.rosters.append(roster)
         self.sent_ns.append(boottime_ns())
         await self.answering.wait()
         answer = self.answers.pop(0) if self.answers else self.answer
@@ -42,9 +45,13 @@ class Scene:
         self.fences: list[int] = []
         self.cancelled: list[Attempted] = []
         self.counts: list[int] = []
-        self.lease = Lease(incarnation, beat_seconds, self.fences.append)
+        self.lease = Lease(incarnation, beat_seconds, self.fences.append, self.make_roster)
         self.lease.cancel = self.cancelled.extend
         self.lease.compare = self.counts.append
+
+    def make_roster(self) -> Roster:
+        """Return a roster that tells how many beats were sent before."""
+        return Roster(restarts=len(self.redis.sent_ns))
 
     def start(self) -> "asyncio.Task[None]":
         task = self.loop.create_task(self.lease.run())
@@ -85,6 +92,14 @@ def test_an_answer_is_acted_on(scene: Scene) -> None:
     scene.start().cancel()
     scene.until(lambda: scene.counts)
     assert (scene.cancelled, scene.counts) == (CANCELS, [3])
+
+
+def test_each_beat_takes_the_roster_of_its_own_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobworker.supervisor.lease.RETRY_SECONDS", 0.001)
+    scene.redis.answers = [StoreUnavailable()]
+    scene.start()
+    scene.until(lambda: scene.counts)
+    assert scene.redis.rosters == [Roster(restarts=0), Roster(restarts=1)]
 
 
 def test_it_beats_in_time(running: Running) -> None:

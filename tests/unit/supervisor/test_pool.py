@@ -40,12 +40,16 @@ class Told:
         self.idle = 0
         self.reports: list[Report] = []
         self.deaths: list[tuple[int, int, bool]] = []
+        self.orphans = 0
 
     def became_idle(self) -> None:
         self.idle += 1
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         self.reports.append(report)
+
+    def orphan_died(self) -> None:
+        self.orphans += 1
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         self.deaths.append((worker.pid, status, started))
@@ -135,6 +139,23 @@ def test_a_spare_serves_before_the_victim_of_a_kill_is_dead(scene: Scene) -> Non
     scene.full()
     scene.pool.kill(scene.made[0], INTENT)
     assert scene.killer.told == [scene.made[0].pid]
+    assert scene.stages() == [Stage.ENDING, Stage.IDLE, Stage.IDLE]
+
+
+def test_a_kill_waits_for_no_fork_and_the_dead_are_replaced(scene: Scene) -> None:
+    scene.full()
+    for worker in scene.made[:2]:
+        scene.pool.kill(worker, INTENT)
+    assert len(scene.made) == 3
+    scene.die(scene.made[0])
+    assert scene.stages()[2:] == [Stage.IDLE, Stage.STARTING, Stage.STARTING]
+
+
+def test_what_cannot_be_killed_is_replaced_after_a_while(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobworker.supervisor.pool.REPLACE_SECONDS", 0.01)
+    scene.full()
+    scene.pool.kill(scene.made[0], INTENT)
+    scene.let_pass(0.05)
     assert scene.stages() == [Stage.ENDING, Stage.IDLE, Stage.IDLE, Stage.STARTING]
 
 
@@ -310,6 +331,34 @@ def test_a_report_takes_the_brake_off(scene: Scene) -> None:
     scene.die(scene.made[2])
     scene.let_pass(0.15)
     assert len(scene.made) == 4
+
+
+def test_a_death_that_nobody_asked_for_counts_as_a_restart(scene: Scene) -> None:
+    scene.full()
+    scene.made[0].stage = Stage.BUSY
+    scene.die(scene.made[0])
+    scene.die(scene.made[2])
+    assert scene.pool.restarts == 2
+
+
+def test_what_a_worker_is_killed_for_writing_counts_as_a_restart(scene: Scene) -> None:
+    scene.full()
+    scene.made[0]._theirs.send(b"garbage")
+    scene.let_pass()
+    scene.die(scene.made[0])
+    assert scene.pool.restarts == 1
+
+
+def test_a_death_that_was_asked_for_counts_as_none(scene: Scene) -> None:
+    scene.full()
+    cancelled, retired = scene.made[:2]
+    scene.pool.kill(cancelled, INTENT)
+    scene.die(cancelled)
+    retired.stage = Stage.BUSY
+    report(retired, retiring="it left threads")
+    scene.let_pass()
+    scene.die(retired)
+    assert scene.pool.restarts == 0
 
 
 def test_code_that_changed_on_disk_is_not_used_and_asked_for_again_later(scene: Scene) -> None:

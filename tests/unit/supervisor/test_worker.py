@@ -1,7 +1,9 @@
 """The worker's side of the mailbox, run in this very process, and what it restores between jobs."""
 
+import io
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,3 +191,37 @@ def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> Non
 def test_a_module_that_does_not_load_is_told(tmp_path: Path) -> None:
     with pytest.raises(LoadFailed, match="does not exist"):
         worker._load([str(tmp_path / "none.py")], Registry())
+
+
+def _close_standard_output() -> None:
+    os.close(1)
+
+
+def _replace_standard_output(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 1)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("harm", ["closed", "replaced", "stream closed", "stream replaced"])
+def test_a_worker_whose_standard_streams_are_not_its_own_retires(
+    office: Office, harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harms: dict[str, Callable[[], object]] = {
+        "closed": _close_standard_output,
+        "replaced": lambda: _replace_standard_output(tmp_path / "file"),
+        "stream closed": lambda: sys.stdout.close(),
+        "stream replaced": lambda: monkeypatch.setattr(sys, "stdout", None),
+    }
+    kept = os.dup(1)
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    os.close(office.worker._surroundings._folder)
+    office.worker._surroundings = Surroundings()
+    office.declare("harm", harms[harm])
+    try:
+        _, reports = office.run("harm", "harm")
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert [report.retiring for report in reports] == ["its job closed or replaced stdin, stdout or stderr"]

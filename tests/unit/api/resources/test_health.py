@@ -1,14 +1,13 @@
 """GET /livez and GET /readyz."""
 
-import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from jobworker.store.errors import StoreError
-from jobworker.store.incarnation import Incarnation, Registration, Terms
-from jobworker.store.keys import Keys
-from tests.support.redis_source import RedisSource
 from tests.unit.api.conftest import Api
+
+Supervise = Callable[..., int]
 
 
 def test_liveness_needs_no_redis(api: Api) -> None:
@@ -30,15 +29,39 @@ def test_readiness_tells_each_pause_with_its_reason(api: Api) -> None:
     assert any(warning.endswith("by api 127.0.0.1: disk is full") for warning in warnings)
 
 
-def test_readiness_has_no_warnings_with_a_supervisor(api: Api, redis_source: RedisSource) -> None:
-    async def register() -> None:
-        client = redis_source.connect_async()
-        who = Registration(host="host", pid=1, version="1", workers=1)
-        await Incarnation.register(client, Keys(), "alpha", who, Terms(), lock_id="lock")
-        await client.aclose()
+def warnings(api: Api) -> list[str]:
+    return list(api.get("/readyz").json["warnings"])
 
-    asyncio.run(register())
+
+def test_readiness_has_no_warnings_with_a_supervisor(api: Api, supervise: Supervise) -> None:
+    supervise("alpha")
+    api.post("/jobs", {"queue": "any"})
     assert api.get("/readyz").json == {"status": "ready", "warnings": []}
+
+
+@pytest.mark.parametrize(("silent_ms", "warned"), [(9_000, False), (11_000, True)])
+def test_readiness_warns_of_a_supervisor_that_has_missed_its_beats(
+    api: Api, supervise: Supervise, silent_ms: int, warned: bool
+) -> None:
+    epoch = supervise("alpha")
+    api.client.zincrby(api.keys.supervisors, -silent_ms, f"alpha:{epoch}")
+    assert warnings(api) == (["supervisor alpha was last heard 11 s ago"] if warned else [])
+
+
+def test_readiness_warns_of_jobs_in_queues_that_nobody_serves(api: Api, supervise: Supervise) -> None:
+    supervise("alpha", queues="mail")
+    for queue in ("mail", "images", "video"):
+        api.post("/jobs", {"queue": queue})
+    assert warnings(api) == ["jobs wait in queues that no running supervisor serves: images, video"]
+    supervise("beta", queues="images=2 video=1")
+    assert warnings(api) == []
+
+
+def test_readiness_does_not_name_a_thousand_queues(api: Api, supervise: Supervise) -> None:
+    supervise("alpha", queues="mail")
+    for number in range(8):
+        api.post("/jobs", {"queue": f"q{number}"})
+    assert warnings(api)[0].endswith("serves: q0, q1, q2, q3, q4 and 3 more")
 
 
 def test_readiness_is_503_with_a_time_to_retry_while_redis_is_away(api: Api) -> None:

@@ -1,20 +1,24 @@
-"""How many workers `auto` means: as many as there are CPUs that we may use."""
+"""How many processes `auto` means in a setting: as many as there are CPUs that we may use."""
 
 import math
 import os
 from pathlib import Path
 from typing import Literal
 
-import psutil
 
-
-def worker_count(setting: int | Literal["auto"], cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the number of workers: `auto` is the CPU affinity, or the cgroup's quota if that is less."""
+def process_count(setting: int | Literal["auto"], cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the number of processes: `auto` is the CPU affinity, or the cgroup's quota if that is less."""
     if setting != "auto":
         return setting
-    cpus = len(psutil.Process(os.getpid()).cpu_affinity() or [0])
-    quota = cpu_quota(cgroup)
+    cpus, quota = len(usable_cpus()), cpu_quota(cgroup)
     return max(1, cpus if quota is None else min(cpus, math.ceil(quota)))
+
+
+def usable_cpus() -> list[int]:
+    """Return the numbers of the CPUs on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def cpu_quota(cgroup: Path) -> float | None:

@@ -1,11 +1,11 @@
-"""How many workers `auto` means."""
+"""How many processes `auto` means."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from jobworker.supervisor.sizing import cpu_quota, worker_count
+from jobworker.store.sizing import cpu_quota, process_count, usable_cpus
 
 
 def unified(folder: Path, text: str) -> Path:
@@ -21,20 +21,20 @@ def legacy(folder: Path, quota: str, period: str = "100000") -> Path:
 
 
 def test_a_number_is_that_number() -> None:
-    assert worker_count(17) == 17
+    assert process_count(17) == 17
 
 
 def test_auto_is_the_cpus_we_may_run_on(tmp_path: Path) -> None:
-    assert worker_count("auto", tmp_path) == len(os.sched_getaffinity(0))
+    assert process_count("auto", tmp_path) == len(os.sched_getaffinity(0))
 
 
 def test_a_quota_below_them_counts_rounded_up(tmp_path: Path) -> None:
-    assert worker_count("auto", unified(tmp_path, "20000 100000\n")) == 1
+    assert process_count("auto", unified(tmp_path, "20000 100000\n")) == 1
     assert cpu_quota(unified(tmp_path, "150000 100000\n")) == 1.5
 
 
 def test_a_quota_above_them_does_not(tmp_path: Path) -> None:
-    assert worker_count("auto", unified(tmp_path, "99900000 100000\n")) == len(os.sched_getaffinity(0))
+    assert process_count("auto", unified(tmp_path, "99900000 100000\n")) == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("text", ["max 100000\n", "", "nonsense\n", "1 2 3\n"])
@@ -52,3 +52,8 @@ def test_minus_one_is_no_limit_there(tmp_path: Path) -> None:
 
 def test_a_host_without_cgroups_has_no_limit(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path / "none") is None
+
+
+def test_where_there_is_no_affinity_every_cpu_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert usable_cpus() == list(range(os.cpu_count() or 1))

@@ -1,0 +1,172 @@
+"""One process of the API: serves the application on waitress until told to stop, then lets answers in progress end."""
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from threading import Thread
+from types import FrameType
+from typing import Any, Final, cast
+
+import structlog
+from waitress import wasyncore
+from waitress.server import BaseWSGIServer, create_server
+
+from jobworker.api.app import App, create_app
+from jobworker.api.availability import Availability
+from jobworker.api.channel import Channel
+from jobworker.store.connection import connect
+from jobworker.store.errors import StoreError
+from jobworker.store.jobs import JobStore
+from jobworker.store.keys import Keys
+from jobworker.store.limits import MIB
+from jobworker.store.settings import ApiSettings, Settings
+
+#: Idle keep-alive connections count, too.
+CONNECTION_LIMIT: Final = 2000
+#: Bodies and answers that are smaller stay in memory: a container may have no place for temporary files.
+BUFFER_BYTES: Final = 4 * MIB
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Server:
+    """Owns waitress's loop, its threads and the listening socket.
+
+    Told:   `drain`, `hurry` (by signals).
+    Ends:   when every answer in progress has been sent, or the grace is over, or there is a hurry.
+    """
+
+    def __init__(self, app: App, listener: socket.socket, settings: ApiSettings) -> None:
+        self._listener = listener
+        self._grace_seconds = settings.grace
+        self._draining = False
+        self._hurried = False
+        #: What waitress watches: the listener, its trigger, the channels.
+        self._map: dict[int, Any] = {}
+        self._waitress = cast("BaseWSGIServer", create_server(app, map=self._map, **_adjustments(listener, settings)))
+        self._waitress.channel_class = Channel
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        while not self._draining:
+            self._turn(1.0)
+        log.info("draining", grace_seconds=self._grace_seconds)
+        self._drain()
+        log.info("stopped")
+
+    def drain(self) -> None:
+        """Take nothing new, and end when what is in progress has ended. Safe in a signal handler."""
+        if not self._draining:
+            self._draining = True
+            self._waitress.pull_trigger()
+
+    def hurry(self) -> None:
+        """End now. Safe in a signal handler."""
+        self._hurried = True
+        self.drain()
+
+    def stop(self) -> None:
+        """Drain; called again: hurry. Safe in a signal handler."""
+        (self.hurry if self._draining else self.drain)()
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + self._grace_seconds
+        self._accept_pending()
+        # Not the server's own `close`: it would take the trigger along, by which threads wake the loop.
+        wasyncore.dispatcher.close(self._waitress)
+        for channel in self._channels():
+            channel.draining = True
+        self._turn(0.0)
+        while not self._hurried and time.monotonic() < deadline and any(channel.busy for channel in self._channels()):
+            self._turn(0.05)
+        self._waitress.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def _accept_pending(self) -> None:
+        # Closing the socket resets connections that wait on it, and their clients have perhaps sent already.
+        while select.select([self._listener], [], [], 0)[0]:
+            self._waitress.handle_accept()
+
+    def _turn(self, timeout_seconds: float) -> None:
+        wasyncore.loop(timeout=timeout_seconds, use_poll=True, map=self._map, count=1)
+
+    def _channels(self) -> list[Channel]:
+        return [entry for entry in self._map.values() if isinstance(entry, Channel)]
+
+
+#: What each signal asks of a process that serves.
+Orders = Mapping[signal.Signals, Callable[[Server], None]]
+
+#: A process that serves alone is asked by people and by what watches it: once to drain, again to hurry.
+ALONE: Final[Orders] = {signal.SIGTERM: Server.stop, signal.SIGINT: Server.stop}
+#: One of several is asked by its parent; a service manager that signals every process asks it, too, for the same.
+ONE_OF_SEVERAL: Final[Orders] = {
+    signal.SIGTERM: Server.drain,
+    signal.SIGINT: Server.drain,
+    signal.SIGUSR1: Server.hurry,
+}
+
+
+def run_process(listener: socket.socket, settings: Settings, orders: Orders) -> None:
+    """Serve until told to stop and the end of what was in progress.
+
+    Redis may be away: then requests are answered with 503 until it comes.
+    """
+    store = connect_store(settings)
+    available = Availability(store.check_writable)
+    server = Server(create_app(store, available, settings), listener, settings.api)
+    _answer_signals(server, orders)
+    host, port = listener.getsockname()[:2]
+    log.info("listening", host=host, port=port, pid=os.getpid())
+    Thread(target=_look_at_redis, args=(store, available), name="redis-first-look", daemon=True).start()
+    server.run()
+    available.close()
+    store.close()
+
+
+def connect_store(settings: Settings) -> JobStore:
+    """Return the store; nothing is sent yet. Raises StoreMisconfigured for a URL that is none."""
+    # A thread without a connection would count as an outage: every thread has one, the probes two.
+    client = connect(
+        settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 2
+    )
+    return JobStore(client, Keys(settings.redis.prefix), settings.jobs.retention)
+
+
+def _answer_signals(server: Server, orders: Orders) -> None:
+    for number, order in orders.items():
+        signal.signal(number, _obeying(server, order))
+    # What a parent has kept from us until we could answer.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, orders)
+
+
+def _obeying(server: Server, order: Callable[[Server], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: order(server)
+
+
+def _adjustments(listener: socket.socket, settings: ApiSettings) -> dict[str, Any]:
+    return {
+        "sockets": [listener],
+        "threads": settings.threads,
+        "connection_limit": CONNECTION_LIMIT,
+        "asyncore_use_poll": True,
+        "channel_request_lookahead": 1,
+        "channel_timeout": 60,
+        "cleanup_interval": 10,
+        "max_request_body_size": 17 * MIB,
+        "inbuf_overflow": BUFFER_BYTES,
+        "outbuf_overflow": BUFFER_BYTES,
+        "ident": None,
+    }
+
+
+def _look_at_redis(store: JobStore, available: Availability) -> None:
+    # Otherwise the log would say that Redis is away only when the first client has found out.
+    try:
+        with available:
+            store.check_writable()
+    except StoreError as error:
+        log.warning("redis takes no jobs yet", reason=str(error))

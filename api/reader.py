@@ -1,0 +1,34 @@
+"""Reads jobs as answers show them."""
+
+from jobworker.api.errors import NotAJobId
+from jobworker.api.schemas import JobsAnswer, JobView
+from jobworker.api.submission import Submission
+from jobworker.api.views import view_job, view_summary
+from jobworker.store.ids import is_job_id
+from jobworker.store.jobs import JobStore
+from jobworker.store.listing import JobFilter
+
+
+class JobReader:
+    """Completes records by what the handlers declare now. Raises what the store raises."""
+
+    def __init__(self, store: JobStore, submission: Submission) -> None:
+        self._store = store
+        self._submission = submission
+
+    def job(self, job_id: str) -> JobView:
+        """Return a job, whole."""
+        record = self._store.get(job_id)
+        return view_job(record, self._submission.declaration_of(record.type))
+
+    def page(self, wanted: JobFilter, limit: int, cursor: str | None) -> JobsAnswer:
+        """Return a page of a list."""
+        page = self._store.list_jobs(wanted, limit=limit, cursor=cursor)
+        items = [view_summary(summary, self._submission.declaration_of(summary.type)) for summary in page.jobs]
+        return JobsAnswer(items, page.next_cursor)
+
+
+def check_job_id(text: str) -> None:
+    """Refuse what cannot be a job's id. Raises NotAJobId."""
+    if not is_job_id(text):
+        raise NotAJobId(f"{text[:100]!r} is not a job's id: that is a UUID, as POST /jobs answers it")

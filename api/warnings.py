@@ -1,0 +1,62 @@
+"""What keeps jobs from running although Redis takes them, in sentences."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from jobworker.api.views import format_instant
+from jobworker.store.fleet import Queue, Supervisor
+from jobworker.store.jobs import JobStore
+from jobworker.store.keys import ALL_QUEUES
+from jobworker.store.pause import Pause
+
+#: After this a supervisor has told of its workers.
+SETTLED_MS: Final = 5000
+#: So many queues are named; a thousand would be no sentence.
+NAMED_QUEUES: Final = 5
+
+
+def warnings_of(store: JobStore) -> Iterator[str]:
+    """Yield a sentence for each thing that somebody should look at."""
+    supervisors = store.fleet.supervisors()
+    if not supervisors:
+        yield "no supervisor is running"
+    yield from (_describe_silence(supervisor) for supervisor in supervisors if _is_silent(supervisor))
+    yield from (_describe_idleness(supervisor) for supervisor in supervisors if _has_no_worker(supervisor))
+    # One that serves every queue leaves none alone.
+    if supervisors and all(supervisor.queues for supervisor in supervisors):
+        yield from _describe_unserved(store.fleet.queues())
+    yield from map(_describe_pause, store.pauses())
+
+
+def _is_silent(supervisor: Supervisor) -> bool:
+    return supervisor.lease_left_ms < supervisor.lease_ms / 3
+
+
+def _describe_silence(supervisor: Supervisor) -> str:
+    return f"supervisor {supervisor.name} was last heard {supervisor.silent_ms / 1000:.0f} s ago"
+
+
+def _has_no_worker(supervisor: Supervisor) -> bool:
+    # A supervisor that has just registered has told of none yet.
+    settled = supervisor.now_ms - supervisor.epoch / 1000 > SETTLED_MS
+    return settled and all(worker.state == "ending" for worker in supervisor.roster.workers)
+
+
+def _describe_idleness(supervisor: Supervisor) -> str:
+    return (
+        f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
+        " have changed since its start (its log says which); restart it"
+    )
+
+
+def _describe_unserved(queues: Sequence[Queue]) -> Iterator[str]:
+    names = [queue.name for queue in queues if queue.pending and not queue.supervisors]
+    if names:
+        more = f" and {len(names) - NAMED_QUEUES} more" if len(names) > NAMED_QUEUES else ""
+        yield f"jobs wait in queues that no running supervisor serves: {', '.join(names[:NAMED_QUEUES])}{more}"
+
+
+def _describe_pause(pause: Pause) -> str:
+    what = "every queue" if pause.queue == ALL_QUEUES else f"queue {pause.queue}"
+    why = f": {pause.reason}" if pause.reason else ""
+    return f"paused: {what}, since {format_instant(pause.since_ms)}, by {pause.who}{why}"

@@ -1,0 +1,100 @@
+"""Checks of who is there: jobs, supervisors, queues, pauses, handlers."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from jobworker.cli.finding import Finding, counted, ok, problem, warning
+from jobworker.store.inspection import Member, Population
+from jobworker.store.keys import ALL_QUEUES
+
+#: After so long somebody should have taken over the jobs of a dead supervisor.
+REAPED_AFTER_MS: Final = 60_000
+
+
+def jobs(population: Population) -> Iterator[Finding]:
+    """How many there are."""
+    yield ok("jobs", ", ".join(f"{count} {status}" for status, count in population.jobs.items()))
+
+
+def supervisors(population: Population) -> Iterator[Finding]:
+    """Who runs them."""
+    living = _living(population)
+    names = ", ".join(f"{member.name} (pid {member.pid} on {member.host})" for member in living)
+    if living:
+        yield ok("supervisors", names)
+    else:
+        yield warning("supervisors", "none is running", "start `jobworker supervisor`: until then every job waits")
+
+
+def records(population: Population) -> Iterator[Finding]:
+    """Whether every living supervisor has its record."""
+    for member in _living(population):
+        if member.host is None:
+            advice = "restart it, and see that nobody deletes keys of jobworker"
+            yield problem("supervisors", f"the record of supervisor {member.name}:{member.epoch} is gone", advice)
+
+
+def dead(population: Population) -> Iterator[Finding]:
+    """Whose jobs wait to be taken over."""
+    for member in population.members:
+        if member.lease_left_ms <= 0 and member.running:
+            yield _dead(member, has_heirs=bool(_living(population)))
+
+
+def _dead(member: Member, *, has_heirs: bool) -> Finding:
+    name = f"{member.name}:{member.epoch}"
+    fact = f"supervisor {name} is dead, and nobody has taken over yet what it ran: {counted(member.running, 'job')}"
+    if not has_heirs:
+        return warning("supervisors", fact, "start a supervisor: it takes them over")
+    if -member.lease_left_ms < REAPED_AFTER_MS:
+        return warning("supervisors", fact, "wait: another one takes them over when it has run for a lease term")
+    return problem("supervisors", fact, "read the logs of the others: taking over should take seconds")
+
+
+def pauses(population: Population) -> Iterator[Finding]:
+    """What is held back."""
+    if not population.pauses:
+        yield ok("pauses", "none")
+    for pause in population.pauses:
+        what = "everything" if pause.queue == ALL_QUEUES else f"queue {pause.queue}"
+        since = datetime.fromtimestamp(pause.since_ms / 1000, UTC).isoformat(timespec="seconds")
+        reason = f": {pause.reason}" if pause.reason else ""
+        option = "" if pause.queue == ALL_QUEUES else f" --queue {pause.queue}"
+        fact = f"{what} is paused by {pause.who} since {since}{reason}"
+        yield warning("pauses", fact, f"`jobworker resume{option}` lifts it")
+
+
+def queues(population: Population) -> Iterator[Finding]:
+    """Whether somebody serves them."""
+    living = _living(population)
+    left = [queue for queue in population.pending if living and not any(member.serves(queue) for member in living)]
+    for queue in left:
+        fact = f"no supervisor serves queue {queue}, pending there: {counted(population.pending[queue], 'job')}"
+        advice = f"start `jobworker supervisor --queue {queue}`, or one without --queue"
+        yield (warning("queues", fact, advice) if population.pending[queue] else ok("queues", fact))
+    if living and not left:
+        yield ok("queues", f"{counted(len(population.pending), 'queue')}, each of them served")
+
+
+def handlers(population: Population) -> Iterator[Finding]:
+    """Whether the supervisors agree on what a type takes."""
+    living = _living(population)
+    names = sorted({name for member in living for name in member.types})
+    disputed = [name for name in names if len({member.types.get(name) for member in living} - {None}) > 1]
+    for name in disputed:
+        who = ", ".join(member.name for member in living if name in member.types)
+        fact = f"{who} declare type {name} with different payloads or defaults; the API goes by who registered last"
+        yield warning("handlers", fact, "give them the same version of the handlers")
+    if not disputed:
+        yield ok("handlers", f"{counted(len(names), 'type')}, and no two supervisors disagree")
+
+
+CHECKS: Final[tuple[Callable[[Population], Iterator[Finding]], ...]] = (
+    *(jobs, supervisors, records, dead),
+    *(pauses, queues, handlers),
+)
+
+
+def _living(population: Population) -> list[Member]:
+    return [member for member in population.members if member.lease_left_ms > 0]

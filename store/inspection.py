@@ -1,0 +1,179 @@
+"""What Redis says about itself, and who and what is in it. Only reads; what an ACL denies is left out."""
+
+import time
+from statistics import median
+from typing import Any, Final, Self
+
+import msgspec
+import redis
+from msgspec import Struct
+from redis.exceptions import ResponseError
+
+from jobworker.store.audit import Audit, Report
+from jobworker.store.connection import connect, translated
+from jobworker.store.jobs import JobStore
+from jobworker.store.keys import Keys
+from jobworker.store.pause import Pause
+from jobworker.store.retention import Retention
+from jobworker.store.states import ENDED, JobState
+
+#: How often the round trip is measured.
+PINGS: Final = 9
+#: What is asked of CONFIG: all that INFO does not tell.
+_CONFIG: Final = ("appendfsync", "save", "hash-max-listpack-value", "hash-max-ziplist-value")
+
+
+class ServerFacts(Struct, frozen=True):
+    """The server, as it describes itself."""
+
+    #: What INFO tells; empty: not readable.
+    info: dict[str, Any]
+    #: What CONFIG GET tells; empty: not readable.
+    config: dict[str, str]
+    #: Version of the data; None: there is none yet.
+    schema: str | None
+    round_trip_ms: float
+    #: How far its clock is ahead of ours; known as exactly as half a round trip.
+    clock_ahead_ms: float
+
+
+class Member(Struct, frozen=True):
+    """An incarnation of a supervisor that has not been reaped."""
+
+    name: str
+    epoch: int
+    #: Below zero: dead for so long; zero: a successor has taken its name over.
+    lease_left_ms: int
+    running: int
+    #: None: its record is gone.
+    host: str | None
+    pid: int | None
+    #: None at all: it serves every queue.
+    queues: tuple[str, ...]
+    #: Type -> fingerprint of what it has published about it.
+    types: dict[str, str]
+
+    def serves(self, queue: str) -> bool:
+        """Tell whether it takes jobs from `queue`."""
+        return not self.queues or queue in self.queues
+
+
+class Population(Struct, frozen=True):
+    """Jobs and supervisors."""
+
+    jobs: dict[JobState, int]
+    #: Queue -> jobs pending in it.
+    pending: dict[str, int]
+    pauses: list[Pause]
+    members: list[Member]
+
+
+class Inspection:
+    """Asks on behalf of `doctor`. Every method raises StoreUnavailable when Redis is away."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, retention: Retention) -> None:
+        # redis-py types its answers as awaitable, too.
+        self._client: Any = client
+        self._keys = keys
+        self._retention = retention
+
+    @classmethod
+    def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:
+        """Return an inspection that connects at its first question."""
+        return cls(connect(url, timeout_seconds=timeout_seconds), Keys(prefix), retention)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def server(self) -> ServerFacts:
+        """Return what the server says about itself."""
+        with translated():
+            round_trip_ms, clock_ahead_ms = self._measure()
+            schema = self._client.hget(self._keys.meta, "schema")
+            return ServerFacts(
+                info=self._info(),
+                config=self._config(),
+                schema=None if schema is None else schema.decode(),
+                round_trip_ms=round_trip_ms,
+                clock_ahead_ms=clock_ahead_ms,
+            )
+
+    def population(self) -> Population:
+        """Return what is there."""
+        keys, client = self._keys, self._client
+        with translated():
+            queues = sorted(name.decode() for name in client.smembers(keys.queues))
+            pending = {queue: client.zcard(keys.ready(queue)) for queue in queues}
+            members = self._members()
+            jobs = {
+                JobState.SCHEDULED: client.zcard(keys.scheduled),
+                JobState.PENDING: sum(pending.values()),
+                JobState.RUNNING: sum(member.running for member in members),
+                **{status: client.zcard(keys.ended(status)) for status in JobState if status in ENDED},
+            }
+        return Population(jobs, pending, JobStore(client, keys, self._retention).pauses(), members)
+
+    def audit(self, most: int | None) -> Report:
+        """Return where jobs and indexes contradict each other."""
+        return Audit(self._client, self._keys, self._retention, most=most).run()
+
+    def _measure(self) -> tuple[float, float]:
+        """Return the usual round trip, and how far Redis's clock was ahead in the quickest one."""
+        self._client.ping()
+        samples = [self._compare_clocks() for _ in range(PINGS)]
+        return median(trip_ms for trip_ms, _ in samples), min(samples)[1]
+
+    def _compare_clocks(self) -> tuple[float, float]:
+        before = time.time()
+        seconds, microseconds = self._client.time()
+        after = time.time()
+        ahead = seconds + microseconds / 1e6 - (before + after) / 2
+        return 1000 * (after - before), 1000 * ahead
+
+    def _info(self) -> dict[str, Any]:
+        try:
+            return dict(self._client.info())
+        except ResponseError:
+            return {}
+
+    def _config(self) -> dict[str, str]:
+        try:
+            answers = [self._client.config_get(name) for name in _CONFIG]
+        except ResponseError:
+            return {}
+        pairs = (pair for answer in answers for pair in answer.items())
+        return {_text(name): _text(value) for name, value in pairs}
+
+    def _members(self) -> list[Member]:
+        seconds, microseconds = self._client.time()
+        now_ms = seconds * 1000 + microseconds // 1000
+        found = self._client.zrange(self._keys.supervisors, 0, -1, withscores=True)
+        members = [self._member(member.decode(), _lease_left(lease_end, now_ms)) for member, lease_end in found]
+        return sorted(members, key=lambda member: (member.name, member.epoch))
+
+    def _member(self, member: str, lease_left_ms: int) -> Member:
+        name, epoch = member.rsplit(":", 1)
+        fields = ("epoch", "host", "pid", "queues", "types")
+        known_epoch, *record = self._client.hmget(self._keys.supervisor(name), fields)
+        # The record is its successor's when the name has been taken over.
+        is_its_own = known_epoch is not None and known_epoch.decode() == epoch
+        host, pid, queues, types = record if is_its_own else (None,) * 4
+        return Member(
+            name=name,
+            epoch=int(epoch),
+            lease_left_ms=lease_left_ms,
+            running=self._client.hlen(self._keys.running(name, int(epoch))),
+            host=None if host is None else host.decode(),
+            pid=None if pid is None else int(pid),
+            queues=tuple(share.partition("=")[0] for share in (queues or b"").decode().split()),
+            types=msgspec.json.decode(types or b"{}", type=dict[str, str]),
+        )
+
+
+def _lease_left(lease_end_ms: float, now_ms: int) -> int:
+    return 0 if lease_end_ms == 0 else round(lease_end_ms) - now_ms
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

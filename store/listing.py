@@ -1,0 +1,86 @@
+"""Lists of jobs, a page at a time: the filter, the page, and the cursor that leads from one to the next."""
+
+from base64 import b64decode, urlsafe_b64encode
+from typing import Annotated, Any, Final, Literal, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+from jobworker.store.errors import BadCursor
+from jobworker.store.job import JobSummary
+from jobworker.store.limits import Name
+from jobworker.store.scripts import Argument
+from jobworker.store.states import JobState
+
+#: The fields of a job's hash that a list reads: no payload, no result, no attempts.
+FIELDS: Final = tuple(name for name in JobSummary.__struct_fields__ if name not in ("now_ms", "id"))
+
+
+class JobFilter(Struct, frozen=True, array_like=True):
+    """Which jobs: those of which every value given is true."""
+
+    status: JobState | None = None
+    type: Name | None = None
+    queue: Name | None = None
+
+    def arguments(self) -> list[Argument]:
+        """Return the three values as `lua/list.lua` takes them."""
+        return [self.status or "", self.type or "", self.queue or ""]
+
+
+class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where the next page begins: behind the entry (score, id) of the index that was walked so far."""
+
+    walk: Literal["status", "type"]
+    wanted: JobFilter
+    score: Annotated[int, Meta(ge=0, lt=2**53)]
+    id: Annotated[str, Meta(min_length=1, max_length=128)]
+
+    def encode(self) -> str:
+        """Return it as a client keeps it."""
+        return urlsafe_b64encode(msgspec.json.encode(self)).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str, wanted: JobFilter) -> Self:
+        """Read what `encode` has written for the same filter. Raises BadCursor."""
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            cursor = msgspec.json.decode(b64decode(padded, altchars="-_", validate=True), type=cls)
+        except ValueError:
+            raise BadCursor from None
+        if cursor.wanted != wanted:
+            raise BadCursor("the cursor belongs to a list with other filters; leave it out to begin anew")
+        if cursor.walk == "status" and wanted.status is None:
+            raise BadCursor
+        return cursor
+
+
+class JobPage(Struct, frozen=True):
+    """Some of the jobs; it may be short, or even empty, and yet not the last."""
+
+    jobs: list[JobSummary]
+    #: What leads to the next page; None: this was the last.
+    next_cursor: str | None
+
+    @classmethod
+    def decode(cls, reply: list[Any], wanted: JobFilter) -> Self:
+        """Read the reply of `lua/list.lua`."""
+        now_ms, walk, position, rows = reply
+        jobs = [_decode_row(row, int(now_ms)) for row in rows]
+        if not position:
+            return cls(jobs, None)
+        return cls(jobs, Cursor(walk.decode(), wanted, int(position[0]), position[1].decode()).encode())
+
+
+def page_arguments(wanted: JobFilter, cursor: str | None) -> list[Argument]:
+    """Return what says where a page begins, as `lua/list.lua` takes it. Raises BadCursor."""
+    if cursor is None:
+        return [*wanted.arguments(), "", "", ""]
+    position = Cursor.decode(cursor, wanted)
+    return [*wanted.arguments(), position.walk, position.score, position.id]
+
+
+def _decode_row(row: list[Any], now_ms: int) -> JobSummary:
+    job_id, *values = row
+    found = {name.encode(): value for name, value in zip(FIELDS, values, strict=True) if value is not None}
+    return JobSummary.decode(job_id.decode(), now_ms, found)

@@ -1,0 +1,34 @@
+"""Where a job stands: the one state index that names it, and how."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from jobworker.store.keys import Keys
+from jobworker.store.states import ENDED, JobState
+
+#: The fields of a job's record that say where it stands.
+PLACE_FIELDS: Final = (
+    *("status", "queue", "priority", "sequence", "owner", "epoch", "token"),
+    *("run_at_ms", "ended_ms"),
+)
+
+
+class Place(Struct, frozen=True):
+    """An entry of a state index: the index's key and the entry's score; of a running job the token."""
+
+    index: str
+    score: int
+
+
+def place_of(keys: Keys, job: Mapping[str, str]) -> Place:
+    """Return where a job with these fields has to stand. Raises KeyError or ValueError for a damaged record."""
+    status = JobState(job["status"])
+    if status in ENDED:
+        return Place(keys.ended(status), int(job["ended_ms"]))
+    if status is JobState.RUNNING:
+        return Place(keys.running(job["owner"], int(job["epoch"])), int(job["token"]))
+    if status is JobState.SCHEDULED:
+        return Place(keys.scheduled, int(job["run_at_ms"]))
+    return Place(keys.ready(job["queue"]), (10 - int(job["priority"])) * 2**44 + int(job["sequence"]))

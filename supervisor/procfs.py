@@ -1,0 +1,20 @@
+"""What /proc tells of a process, read with as little as that takes."""
+
+import os
+
+
+def read_stat(pid: int | str) -> bytes | None:
+    """Return the line /proc/PID/stat from the state on; None when the process is gone or hidden from us."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        # Hidden by the mount option hidepid: another user's, and none of our workers'.
+        return None
+    try:
+        data = os.read(descriptor, 1024)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
+    # The command's name stands in parentheses and may hold anything: the last one closes it.
+    return data[data.rindex(b")") + 2 :]

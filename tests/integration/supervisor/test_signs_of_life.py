@@ -1,0 +1,152 @@
+"""Signs of life of a real supervisor: the beat file, the healthcheck, the service manager."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jobworker.store.states import JobState
+from jobworker.supervisor.beatfile import Beat, BeatFile
+from tests.support.command import clean_environment
+from tests.support.gate import Gate
+from tests.support.service_manager import ServiceManager
+from tests.support.supervisor_process import Workplace
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ServiceManager]:
+    with closing(ServiceManager.at(tmp_path)) as manager:
+        yield manager
+
+
+def beat_of(place: Workplace) -> Beat | None:
+    return BeatFile(place.folder / "state" / "one.beat").read()
+
+
+def check(place: Workplace) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-P", "-m", "jobworker.cli", "healthcheck", "supervisor", "--name", "one"]
+    return subprocess.run(
+        [*command, "--state-dir", str(place.folder / "state")],
+        cwd=place.folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_from_start_to_a_clean_end(place: Workplace) -> None:
+    command = place.start()
+    command.wait_for("ready")
+    beat = beat_of(place)
+    assert beat is not None
+    assert (beat.pid, beat.redis, beat.status) == (command.process.pid, True, "serving")
+    checked = check(place)
+    assert (checked.returncode, checked.stdout) == (0, f"supervisor one (pid {command.process.pid}): serving\n")
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 0
+    assert [file.name for file in (place.folder / "state").iterdir()] == ["one.lock"]
+    assert check(place).returncode == 1
+
+
+def test_killed_it_leaves_a_beat_that_grows_old(place: Workplace) -> None:
+    command = place.start()
+    command.wait_for("ready")
+    command.signal(signal.SIGKILL)
+    command.wait()
+    beat = beat_of(place)
+    assert beat is not None
+    wait_until(lambda: beat.age_seconds > 0.1)
+    assert beat_of(place) == beat
+
+
+def test_without_redis_it_lives_and_says_that_redis_is_away(own_place: Workplace) -> None:
+    place = own_place
+    place.start("--supervisor-beat", "0.5").wait_for("ready")
+    place.server.kill()
+    wait_until(lambda: (beat := beat_of(place)) and not beat.redis)
+    checked = check(place)
+    assert checked.returncode == 0
+    assert checked.stdout.endswith("serving; Redis is away: workers go on, results wait\n")
+    place.server.start()
+    wait_until(lambda: (beat := beat_of(place)) and beat.redis)
+
+
+def test_before_redis_comes_it_lives_and_is_not_ready(own_place: Workplace, manager: ServiceManager) -> None:
+    place = own_place
+    place.server.kill()
+    command = place.start(NOTIFY_SOCKET=manager.address)
+    command.wait_for("cannot register")
+    assert check(place).stdout.endswith("starting: not registered in Redis yet\n")
+    assert not manager.has_heard("READY=1")
+    place.server.start()
+    wait_until(lambda: manager.has_heard("READY=1"))
+
+
+def test_a_state_directory_that_vanishes_ends_nothing(place: Workplace) -> None:
+    command = place.start()
+    command.wait_for("ready")
+    shutil.rmtree(place.folder / "state")
+    command.wait_for("the beat file cannot be written; healthchecks will fail, jobs go on")
+    assert place.run("pid").status is JobState.SUCCEEDED
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 0
+    assert command.err.count("beat file") == 1
+
+
+def test_the_service_manager_hears_all_from_ready_to_stopping(
+    place: Workplace, manager: ServiceManager, gate: Gate
+) -> None:
+    command = place.start(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
+    command.wait_for("ready")
+    wait_until(lambda: manager.has_heard("READY=1"))
+    assert manager.has_heard("STATUS=serving")
+    fed = manager.count("WATCHDOG=1")
+    wait_until(lambda: manager.count("WATCHDOG=1") >= fed + 3)
+    place.submit("gate", gate.payload)
+    gate.wait_for_attempt()
+    command.signal(signal.SIGTERM)
+    wait_until(lambda: manager.has_heard("STOPPING=1"))
+    # It lives until the last job has ended, and so the watchdog is fed as long.
+    fed = manager.count("WATCHDOG=1")
+    wait_until(lambda: manager.count("WATCHDOG=1") > fed)
+    gate.open()
+    assert command.wait() == 0
+    assert manager.count("READY=1") == 1
+
+
+def test_a_supervisor_that_hangs_feeds_no_watchdog(place: Workplace, manager: ServiceManager) -> None:
+    command = place.start(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
+    wait_until(lambda: manager.count("WATCHDOG=1") >= 2)
+    os.kill(command.process.pid, signal.SIGSTOP)
+    beat = beat_of(place)
+    fed = manager.count("WATCHDOG=1")
+    assert beat is not None
+    age_seconds = beat.age_seconds
+    wait_until(lambda: beat.age_seconds > age_seconds + 0.5)
+    assert (manager.count("WATCHDOG=1"), beat_of(place)) == (fed, beat)
+
+
+def test_jobs_cannot_speak_for_the_supervisor(place: Workplace, manager: ServiceManager) -> None:
+    variables = place.folder / "variables.py"
+    variables.write_text(
+        "import os\nfrom jobworker.handlers import handler\n@handler\ndef variables(): return sorted(os.environ)\n"
+    )
+    command = place.start(
+        *("--handlers", str(variables)), NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="5000000", WATCHDOG_PID="1"
+    )
+    command.wait_for("ready")
+    result = place.run("variables").result
+    assert result is not None
+    assert b"PATH" in result
+    assert b"NOTIFY" not in result
+    assert b"WATCHDOG" not in result

@@ -1,0 +1,46 @@
+"""Every measurement runs and tells what it is to tell; how fast this machine is, no test asks."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import drain, kill, memory, pickup, posts, recovery, startup
+from benchmarks.peers import peer
+from benchmarks.rows import Measure
+from jobworker.store.sizing import usable_cpus
+
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("shared_server")]
+
+
+@pytest.mark.parametrize(
+    ("measure", "count", "names"),
+    [
+        (kill.measure, 1, ["loop", "regex", "stubborn", "tree", "tree, its last process"]),
+        (recovery.measure, 1, ["running again after kill -9"]),
+        (pickup.measure, 1, ["POST to start", "enqueue to start"]),
+        (posts.measure, 1, ["1 API process", f"{max(2, len(usable_cpus()))} API processes"]),
+        (startup.measure, 1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
+        (memory.measure, 1, ["supervisor, 2 workers, spare", "supervisor alone", "API"]),
+        (drain.measure, 40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
+    ],
+    ids=["kill", "recovery", "pickup", "posts", "startup", "memory", "drain"],
+)
+def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list[str]) -> None:
+    rows = list(measure(count))
+    assert [row.what.partition(": ")[2] for row in rows] == names
+    assert all(row.value is not None for row in rows)
+
+
+@pytest.mark.skipif("JOBWORKER_TEST_PEERS" not in os.environ, reason="JOBWORKER_TEST_PEERS=1 installs and runs them")
+@pytest.mark.parametrize("one", peer.PEERS, ids=lambda one: one.name)
+def test_a_peer_yields_rows_to_compare(one: peer.Peer) -> None:
+    rows = list(one.measure(1))
+    assert "drain: 2 workers" in {row.what.partition(": ")[2] for row in rows}
+
+
+def test_the_command_for_all_explains_itself() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--help"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "--markdown" in said

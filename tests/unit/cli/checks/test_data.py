@@ -1,0 +1,37 @@
+"""What the audit's report means to people."""
+
+import pytest
+
+from jobworker.cli.checks.data import MEANINGS, NAMED, check
+from jobworker.store.audit import Flaw, Kind, Report
+
+
+def test_every_kind_of_flaw_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(Kind)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_each_flaw_is_named_with_what_to_do(kind: Kind) -> None:
+    [found] = check(Report([Flaw(kind, "id-1", "scheduled")]))
+    assert found.fact.startswith("1 job ")
+    assert found.fact.endswith(": id-1 (in scheduled)")
+    assert found.advice
+    assert found.level == ("warning" if kind is Kind.FORGOTTEN else "problem")
+
+
+def test_many_are_counted_and_a_few_are_named() -> None:
+    [found] = check(Report([Flaw(Kind.GONE, f"id-{number}", "scheduled") for number in range(NAMED + 1)]))
+    assert found.fact.startswith(f"{NAMED + 1} jobs ")
+    assert found.fact.endswith("id-2 (in scheduled), …")
+
+
+def test_each_kind_is_a_finding_of_its_own() -> None:
+    report = Report([Flaw(Kind.GONE, "a", "x"), Flaw(Kind.DOUBLED, "b", "y"), Flaw(Kind.GONE, "c", "x")])
+    assert [found.fact[:6] for found in check(report)] == ["1 job ", "2 jobs"]
+
+
+def test_data_without_a_flaw_says_how_much_was_looked_at() -> None:
+    [found] = check(Report(entries=1, records=2))
+    assert (found.level, found.fact) == ("ok", "1 index entry and 2 jobs: they agree")
+    [found] = check(Report(entries=1, records=2, complete=False))
+    assert found.fact.endswith("; there are more, which --all looks at")
