@@ -7,6 +7,7 @@ import falcon
 from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.fleet import view_handler, view_queue, view_supervisor, view_worker
+from jobworker.api.intake import Intake
 from jobworker.api.middleware import Envelope, LoopbackGuard
 from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
@@ -30,12 +31,13 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
     reader = JobReader(store, submission)
+    intake = Intake(store, available, patience_seconds=settings.redis.timeout / 2)
 
     def handlers() -> list[HandlerEntry]:
         return sorted(store.handlers().values(), key=attrgetter("type"))
 
     routes: dict[str, object] = {
-        "/jobs": Jobs(store, available, submission, reader),
+        "/jobs": Jobs(available, submission, intake, reader),
         "/jobs/{job_id}": Job(store, available, reader),
         "/jobs/{job_id}/cancel": Cancel(store, available, reader),
         "/jobs/{job_id}/retry": Retry(store, available, reader),

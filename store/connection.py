@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jobworker.store.errors import StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import OutcomeUnknown, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
 from jobworker.store.wire import Wire
 
 #: redis-py asks a connection for PING when it was idle this long, so that a half-dead socket is noticed.
@@ -97,13 +97,19 @@ def translate(error: Exception) -> StoreError:
     if isinstance(error, _PASSING) or str(error).startswith(_PASSING_CODES):
         return StoreUnavailable(f"Redis takes no writes at the moment: {error}")
     if isinstance(error, errors.ConnectionError | errors.TimeoutError | OSError | TimeoutError):
-        return StoreUnavailable(f"Redis is not reachable: {_cause(error)}")
+        ours = StoreUnavailable if _is_unsent(error) else OutcomeUnknown
+        return ours(f"Redis is not reachable: {_cause(error)}")
     if str(error).startswith("WRONGTYPE"):
         return StoreError(
             "a key in Redis is not of the type that jobworker gives it; something else writes under this prefix"
             f" (`jobworker doctor` looks at the data): {error}"
         )
     return StoreError(f"Redis answered with an error: {error}")
+
+
+def _is_unsent(error: Exception) -> bool:
+    # redis-py has no class of its own for a connection that was never made, but these words in each such message.
+    return isinstance(error, errors.MaxConnectionsError) or "connecting to" in str(error)
 
 
 def _cause(error: BaseException) -> str:

@@ -14,6 +14,10 @@ class StoreUnavailable(StoreError):
     """Redis is not reachable."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """Redis was sent a call and did not answer: it may have done what was asked."""
+
+
 class StoreFull(StoreUnavailable):
     """Redis is out of memory and refuses writes."""
 

@@ -6,6 +6,7 @@ import msgspec
 from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
 from jobworker.api.declaration import given
+from jobworker.api.intake import Intake
 from jobworker.api.query import read_query
 from jobworker.api.reader import JobReader, check_job_id
 from jobworker.api.schemas import Accepted, JobRequest, JobsQuery
@@ -17,10 +18,10 @@ from jobworker.store.listing import JobFilter
 class Jobs:
     """All jobs."""
 
-    def __init__(self, store: JobStore, available: Availability, submission: Submission, reader: JobReader) -> None:
-        self._store = store
+    def __init__(self, available: Availability, submission: Submission, intake: Intake, reader: JobReader) -> None:
         self._available = available
         self._submission = submission
+        self._intake = intake
         self._reader = reader
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -28,7 +29,7 @@ class Jobs:
         request = read_body(req, JobRequest)
         with self._available:
             job = self._submission.new_job(request)
-            [status] = self._store.enqueue([job])
+        status = self._intake.take(job)
         resp.status = falcon.HTTP_202
         resp.set_header("Location", f"/jobs/{job.id}")
         resp.data = msgspec.json.encode(Accepted(job.id, status, job.type, job.queue, job.priority))

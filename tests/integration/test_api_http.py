@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import psutil
 import pytest
+import redis
 
 from jobworker.store.ids import is_job_id
 from jobworker.store.limits import MAX_PAYLOAD_BYTES
@@ -19,6 +20,9 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def api(shared_server: RedisServer) -> Iterator[ApiProcess]:
+    # Types that an earlier test has published would make the default one unknown.
+    with redis.Redis(port=shared_server.port) as client:
+        client.flushall()
     with running_api(shared_server.url) as api:
         yield api
 

@@ -7,7 +7,7 @@ import pytest
 import redis.exceptions as errors
 
 from jobworker.store.connection import connect, connect_async, translate, translated
-from jobworker.store.errors import StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import OutcomeUnknown, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
 
 
 def wrapped(cause: Exception) -> Exception:
@@ -33,12 +33,13 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
         (UNTRUSTED, StoreMisconfigured, "certificate of Redis is not trusted"),
         (wrapped(UNTRUSTED), StoreMisconfigured, "certificate of Redis is not trusted"),
         (errors.OutOfMemoryError("no"), StoreFull, "out of memory"),
-        (errors.ConnectionError("refused"), StoreUnavailable, "not reachable: refused"),
+        (errors.ConnectionError("closed"), OutcomeUnknown, "not reachable: closed"),
         (wrapped(ConnectionRefusedError("no")), StoreUnavailable, "not reachable: Error 1 connecting to host:6379"),
-        (errors.TimeoutError("Timeout reading"), StoreUnavailable, "not reachable: Timeout reading"),
+        (errors.TimeoutError("Timeout connecting to server"), StoreUnavailable, "not reachable: Timeout connecting"),
+        (errors.TimeoutError("Timeout reading"), OutcomeUnknown, "not reachable: Timeout reading"),
         (errors.MaxConnectionsError("Too many connections"), StoreUnavailable, "Too many connections"),
-        (TimeoutError(), StoreUnavailable, "not reachable: TimeoutError"),
-        (ConnectionResetError(104, "reset by peer"), StoreUnavailable, "reset by peer"),
+        (TimeoutError(), OutcomeUnknown, "not reachable: TimeoutError"),
+        (ConnectionResetError(104, "reset by peer"), OutcomeUnknown, "reset by peer"),
         (errors.BusyLoadingError("loading"), StoreUnavailable, "takes no writes at the moment: loading"),
         (errors.ReadOnlyError("replica"), StoreUnavailable, "takes no writes at the moment: replica"),
         (errors.ClusterDownError("down"), StoreUnavailable, "takes no writes at the moment"),
