@@ -1,5 +1,6 @@
 """One process of the API: serves the application on waitress until told to stop, then lets answers in progress end."""
 
+import contextlib
 import os
 import select
 import signal
@@ -164,9 +165,6 @@ def _adjustments(listener: socket.socket, settings: ApiSettings) -> dict[str, An
 
 
 def _look_at_redis(store: JobStore, available: Availability) -> None:
-    # Otherwise the log would say that Redis is away only when the first client has found out.
-    try:
-        with available:
-            store.check_writable()
-    except StoreError as error:
-        log.warning("redis takes no jobs yet", reason=str(error))
+    # Otherwise the log would hear from `available` that Redis is away only when the first client has found out.
+    with contextlib.suppress(StoreError), available:
+        store.check_writable()
