@@ -102,11 +102,19 @@ class Server:
 Orders = Mapping[signal.Signals, Callable[[Server], None]]
 
 #: A process that serves alone is asked by people and by what watches it: once to drain, again to hurry.
-ALONE: Final[Orders] = {signal.SIGTERM: Server.stop, signal.SIGINT: Server.stop}
+ALONE: Final[Orders] = {
+    signal.SIGTERM: Server.stop,
+    signal.SIGINT: Server.stop,
+    # A terminal that closes may send it twice.
+    signal.SIGHUP: Server.drain,
+    signal.SIGQUIT: Server.hurry,
+}
 #: One of several is asked by its parent; a service manager that signals every process asks it, too, for the same.
 ONE_OF_SEVERAL: Final[Orders] = {
     signal.SIGTERM: Server.drain,
     signal.SIGINT: Server.drain,
+    signal.SIGHUP: Server.drain,
+    signal.SIGQUIT: Server.hurry,
     signal.SIGUSR1: Server.hurry,
 }
 
@@ -139,7 +147,9 @@ def connect_store(settings: Settings) -> JobStore:
 
 def _answer_signals(server: Server, orders: Orders) -> None:
     for number, order in orders.items():
-        signal.signal(number, _obeying(server, order))
+        # What was ignored when we were started (nohup, a script's background job) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _obeying(server, order))
     # What a parent has kept from us until we could answer.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, orders)
 

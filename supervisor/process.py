@@ -154,7 +154,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
 
 
 #: Signals that ask a process to stop; workers do nothing about them.
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def do_nothing(_number: int, _frame: object) -> None:

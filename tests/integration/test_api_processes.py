@@ -117,6 +117,24 @@ def test_a_second_signal_ends_the_patience_of_all(api: ApiProcess) -> None:
         connection.close()
 
 
+def test_a_terminal_that_closes_drains_all_and_sigquit_hurries_them(api: ApiProcess) -> None:
+    slow = [api.connect() for _ in range(16)]
+    for connection in slow:
+        connection.sendall(HALF_A_REQUEST)
+    wait_until(lambda: sum(clients(child, api.port) for child in children(api)) == 16)
+    api.process.send_signal(signal.SIGHUP)
+    api.wait_for_log("draining")
+    api.wait_for_log("draining")
+    api.process.send_signal(signal.SIGHUP)
+    slow[0].sendall(b"\r\n")
+    assert slow[0].recv(65536).startswith(b"HTTP/1.1 202 ")
+    assert api.process.poll() is None
+    api.process.send_signal(signal.SIGQUIT)
+    assert api.wait() == 0
+    for connection in slow:
+        connection.close()
+
+
 def test_ctrl_c_reaches_the_parent_alone(api: ApiProcess) -> None:
     groups = {os.getpgid(child.pid) for child in children(api)}
     assert len(groups) == 2
