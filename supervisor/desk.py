@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
-from jobworker.supervisor.mailbox import MailboxClosed
+from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
@@ -106,7 +105,7 @@ class Desk:
             # It has ended meanwhile, and its death puts the job back.
             return
         try:
-            worker.mailbox.send(_assignment(attempt), socket.MSG_DONTWAIT)
+            worker.mailbox.send(_assignment(attempt), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
             return
