@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import redis
 import redis.asyncio
@@ -127,10 +127,14 @@ def _cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+#: What redis-py and the socket raise.
+FOREIGN: Final = (errors.RedisError, OSError, TimeoutError)
+
+
 @contextmanager
 def translated() -> Generator[None, None, None]:
     """Raise StoreError instead of whatever redis-py or the socket raises inside."""
     try:
         yield
-    except (errors.RedisError, OSError, TimeoutError) as error:
+    except FOREIGN as error:
         raise translate(error) from error
