@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
-from jobworker.store.catalogue import fingerprints
+from jobworker.store.catalogue import crash_budgets, fingerprints
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
@@ -217,6 +217,7 @@ class Supervisor:
             workers=self._pool.size,
             queues=" ".join(mine.queues),
             types=fingerprints(self._pool.catalogue.values()),
+            crash_budgets=crash_budgets(self._pool.catalogue.values()),
         )
         terms = Terms(
             round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
