@@ -27,6 +27,22 @@ def test_the_barest_bodies_are_a_job_of_the_default_type(api: Api, body: bytes |
     assert (answer.json["type"], answer.json["queue"], answer.json["priority"]) == ("echo", "default", 5)
 
 
+def test_a_slash_at_the_end_of_a_path_changes_nothing(api: Api) -> None:
+    job_id = api.post("/jobs/").json["id"]
+    assert api.get(f"/jobs/{job_id}/").json["id"] == job_id
+    assert api.get("/jobs/").json["items"][0]["id"] == job_id
+    assert api.post("/jobs/pause/").status == 200
+
+
+def test_the_id_in_a_path_may_be_in_upper_case(api: Api) -> None:
+    job_id = api.post("/jobs").json["id"]
+    assert api.get(f"/jobs/{job_id.upper()}").json["id"] == job_id
+    assert api.post(f"/jobs/{job_id.upper()}/cancel").json["id"] == job_id
+    assert api.post(f"/jobs/{job_id.upper()}/retry").json["id"] == job_id
+    assert api.post(f"/jobs/{job_id.upper()}/cancel").status == 200
+    assert api.delete(f"/jobs/{job_id.upper()}").status == 204
+
+
 @pytest.mark.parametrize("priority", [1, 10])
 def test_the_ends_of_the_range_of_priority_are_allowed(api: Api, priority: int) -> None:
     job_id = api.post("/jobs", {"priority": priority}).json["id"]
@@ -237,7 +253,7 @@ def test_an_unknown_id_is_404(api: Api) -> None:
     assert "no job has the id" in answer.json["detail"]
 
 
-@pytest.mark.parametrize("job_id", ["5", "x" * 5000, "{", "0190B6C0-7C1A-7D3B-8F00-000000000000", "%00", "%ff"])
+@pytest.mark.parametrize("job_id", ["5", "x" * 5000, "{", "0190b6c07c1a7d3b8f00000000000000", "%00", "%ff"])
 def test_an_id_that_is_none_is_404_with_a_sentence(api: Api, job_id: str) -> None:
     answer = api.get(f"/jobs/{job_id}")
     assert answer.status == 404
