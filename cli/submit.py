@@ -30,7 +30,9 @@ _JOB_OPTIONS: Final = (
     click.option("--queue", metavar="NAME", help="The queue it waits in."),
     _number("--delay", "Start it no sooner than after this time."),
     click.option("--run-at", metavar="TIME", help="Start it no sooner than then (RFC 3339, with offset)."),
-    click.option("--expires-at", metavar="TIME", help="Do not start it any more then (RFC 3339, with offset)."),
+    click.option(
+        "--expires-at", metavar="TIME", help="Do not start it for the first time after this (RFC 3339, with offset)."
+    ),
     _number("--timeout", "Kill an attempt after this time."),
     click.option("--max-attempts", type=int, metavar="N", help="Failed attempts after which it has failed."),
     click.option("--max-crashes", type=int, metavar="N", help="Crashes of its worker after which it has failed."),
@@ -100,7 +102,9 @@ def _json_text(payload: str) -> msgspec.Raw:
     except UnicodeDecodeError:
         raise click.UsageError("PAYLOAD is not UTF-8") from None
     except msgspec.DecodeError as error:
+        from jobworker.api.payload import why_not_json
+
         hint = "" if payload == "-" else """; in a shell quote it, as in '{"n": 1}' or '"text"'"""
-        raise click.UsageError(f"PAYLOAD is not JSON: {error}{hint}") from None
+        raise click.UsageError(f"PAYLOAD is not JSON: {why_not_json(text.encode(), error)}{hint}") from None
     # As it was written: decoding and encoding would change numbers that have no exact float.
     return msgspec.Raw(text)

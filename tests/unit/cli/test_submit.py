@@ -72,6 +72,13 @@ def test_a_payload_that_is_not_json_is_a_usage_error_and_nothing_is_sent(
     assert stub.asked == []
 
 
+@pytest.mark.parametrize(("payload", "why"), [("", "it is empty"), ('"\\ud800"', "half of a surrogate pair")])
+def test_a_payload_that_looks_truncated_and_is_not_is_told_what_it_lacks(
+    invoke: Invoke, payload: str, why: str
+) -> None:
+    assert why in sentence(invoke("submit", "echo", payload))
+
+
 def test_a_number_that_json_cannot_say_is_a_usage_error(stub: StubApi, invoke: Invoke) -> None:
     assert "finite" in sentence(invoke("submit", "echo", "--delay", "nan"))
     assert stub.asked == []
