@@ -137,6 +137,21 @@ def test_each_line_is_a_job_whose_gaps_the_options_fill(stub: StubApi, invoke: I
     ]
 
 
+def test_lines_that_name_their_own_types_need_none_for_all(stub: StubApi, invoke: Invoke) -> None:
+    accept(stub, "id-1")
+    result = invoke("submit", "--lines", "-", stdin='{"type": "echo"}\n{"payload": 1}\n')
+    assert (result.stdout, result.return_value) == ("id-1\n", 1)
+    assert result.stderr.startswith("jobworker: line 2: it names no type; name one there, or TYPE for all")
+    assert [asked.body for asked in stub.asked] == [{"type": "echo"}]
+
+
+def test_a_single_job_needs_a_type(stub: StubApi, invoke: Invoke) -> None:
+    result = invoke("submit", "--priority", "5")
+    assert sentence(result).startswith("Missing argument 'TYPE'")
+    assert getattr(result.exception, "exit_code", None) == 2
+    assert stub.asked == []
+
+
 def test_lines_may_come_from_standard_input(stub: StubApi, invoke: Invoke) -> None:
     accept(stub, "id-1")
     assert invoke("submit", "echo", "--lines", "-", stdin='{"payload": 1}').output == "id-1\n"
