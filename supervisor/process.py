@@ -49,6 +49,8 @@ class WorkerProcess:
         self.mailbox = ours
         self.board = board
         self.stage = Stage.STARTING
+        #: The handler module that it imports, or has imported last.
+        self.module = ""
         self.intent: Intent | None = None
         #: How many attempts it has reported on: one that has does not fail because of how it starts.
         self.jobs = 0
