@@ -48,6 +48,8 @@ class Registration(Struct, frozen=True):
     queues: str = ""
     #: JSON: type -> fingerprint of its entry in the catalogue, by which supervisors that disagree are found.
     types: str = "{}"
+    #: ` type=max_crashes` of each type that declares it: for whoever reaps a job that has none of its own.
+    crash_budgets: str = ""
 
 
 class OldCall(StoreError):

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobworker.store.states import Outcome
 from jobworker.supervisor.errors import WorkerStartFailed
-from jobworker.supervisor.messages import Hello, LoadFailure, Report
+from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
@@ -59,11 +60,11 @@ class Told:
 class Scene:
     """A pool of two workers and a spare."""
 
-    def __init__(self, running: Running, stand_ins: StandIns) -> None:
+    def __init__(self, running: Running, stand_ins: StandIns, **options: float) -> None:
         self.runner, self.loop = running
         self.stand_ins = stand_ins
         self.killer = Killed()
-        self.pool = Pool(2, 1, stand_ins.fork, self.killer, self.loop)
+        self.pool = Pool(2, 1, stand_ins.fork, self.killer, self.loop, **options)
         self.told = self.pool.listener = Told()
 
     @property
@@ -118,6 +119,20 @@ def test_the_first_worker_is_alone_until_it_is_ready(scene: Scene) -> None:
     assert scene.stages() == [Stage.IDLE, Stage.STARTING, Stage.STARTING]
     assert scene.pool.catalogue == {"echo": ENTRY}
     assert scene.pool.first_hello.result() == HELLO
+
+
+def test_a_slow_import_is_named_less_and_less_often_until_it_is_over(running: Running, stand_ins: StandIns) -> None:
+    scene = Scene(running, stand_ins, slow_start_seconds=0.01)
+    with capture_logs() as logs:
+        scene.pool.start()
+        say(scene.made[0], Importing("work.py"))
+        running.until(lambda: len(logs) == 3)
+        say(scene.made[0], HELLO)
+        scene.let_pass()
+        scene.let_pass(0.1)
+    slow = [line for line in logs if line["event"] == "still importing handlers"]
+    told = [(line["module"], line["seconds"]) for line in slow if line["worker"] == scene.made[0].pid]
+    assert told == [("work.py", 0.01), ("work.py", 0.02), ("work.py", 0.04)]
 
 
 def test_as_many_serve_as_wanted_and_the_rest_is_spare(scene: Scene) -> None:
