@@ -104,12 +104,14 @@ class Desk:
         if attempt is None or worker.stage is not Stage.BUSY or worker.reaped:
             # It has ended meanwhile, and its death puts the job back.
             return
+        # The time before it is sent: its worker may begin before we go on.
+        attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
         try:
             worker.mailbox.send(_assignment(attempt), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
             return
-        attempt = self._attempts[worker.pid] = msgspec.structs.replace(attempt, handed_at=self._loop.time())
+        self._attempts[worker.pid] = attempt
         if attempt.budget.timeout_seconds is not None:
             self._deadlines.set(worker.pid, attempt.handed_at + attempt.budget.timeout_seconds)
 

@@ -125,8 +125,8 @@ class Pool:
         worker.stage = Stage.ENDING
         self._killer.kill(worker.pid)
         self._promote()
-        # It is replaced when it is dead: a fork now would make the next kill late. If it cannot be killed, then soon.
-        self._loop.call_later(REPLACE_SECONDS, self._fill)
+        # If it cannot be killed, it is replaced all the same.
+        self._loop.call_later(REPLACE_SECONDS, self._replace)
 
     def reap_orphans(self) -> None:
         """Reap children that are no workers: what dead workers left and we adopted.
@@ -204,11 +204,14 @@ class Pool:
 
     def _fill(self) -> None:
         """Put spares to work where a worker is missing, and fork what is missing of both."""
-        # Without a catalogue the first worker has not become ready, or never will.
-        if self._closing or not self.catalogue:
-            return
         self._promote()
-        if not self._held_back:
+        # A fork takes milliseconds, by which what is being killed would die later. Its death calls us again.
+        if not self._killer.busy:
+            self._replace()
+
+    def _replace(self) -> None:
+        # Without a catalogue the first worker has not become ready, or never will.
+        if self.catalogue and not self._closing:
             self._loop.when_single_threaded(self._fork_missing)
 
     def _promote(self) -> None:
@@ -223,9 +226,10 @@ class Pool:
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
-        for _ in range(self.size + self._spares - living):
-            if not self._held_back:
-                self._fork_one()
+        if living < self.size + self._spares and not self._held_back:
+            self._fork_one()
+            # One a turn of the loop: a deadline may be due.
+            self._loop.call_soon(self._fill)
 
     def _fork_one(self) -> None:
         if self._closing:

@@ -169,6 +169,7 @@ class Supervisor:
         while (incarnation := await self._register()) is not None:
             self._session = Session(incarnation, self._settings, self._pool, desk, self._keys)
             self._beacon.registered()
+            self._tell_ready(incarnation)
             try:
                 return await self._drain_when_told(self._session)
             except* Reaped:
@@ -179,6 +180,16 @@ class Supervisor:
                     f"another process has taken over the name {incarnation.name}; it goes on"
                 ) from None
         return 0
+
+    def _tell_ready(self, incarnation: Incarnation) -> None:
+        log.info(
+            "ready",
+            name=incarnation.name,
+            epoch=incarnation.epoch,
+            workers=self._pool.size,
+            types=sorted(self._pool.catalogue),
+            queues=self._settings.supervisor.queues or "all",
+        )
 
     def _redis_answers(self) -> bool:
         return self._session is not None and self._session.redis_answers
@@ -234,14 +245,6 @@ class Supervisor:
         except BaseException:
             await caller.aclose()
             raise
-        log.info(
-            "ready",
-            name=mine.name,
-            epoch=incarnation.epoch,
-            workers=who.workers,
-            types=sorted(self._pool.catalogue),
-            queues=mine.queues or "all",
-        )
         return incarnation
 
     async def _unless_stopped(self, awaitable: Any) -> bool:

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -164,6 +165,35 @@ def test_a_kill_waits_for_no_fork_and_the_dead_are_replaced(scene: Scene) -> Non
     assert len(scene.made) == 3
     scene.die(scene.made[0])
     assert scene.stages()[2:] == [Stage.IDLE, Stage.STARTING, Stage.STARTING]
+
+
+def test_nothing_is_forked_while_something_is_being_killed(scene: Scene) -> None:
+    scene.full()
+    scene.made[0].stage = scene.made[1].stage = Stage.BUSY
+    scene.killer._roots[scene.made[1].pid] = (0, 0)
+    scene.die(scene.made[0])
+    assert scene.stages()[1:] == [Stage.BUSY, Stage.IDLE]
+    scene.killer._roots.clear()
+    scene.die(scene.made[1])
+    assert scene.stages()[2:] == [Stage.IDLE, Stage.STARTING, Stage.STARTING]
+
+
+def test_between_two_forks_the_loop_turns(scene: Scene) -> None:
+    scene.full()
+    for worker in scene.made[:2]:
+        worker.stage = Stage.BUSY
+        shoot(worker)
+    made: list[int] = []
+
+    async def reap_and_count() -> None:
+        scene.pool.reap_orphans()
+        for _ in range(4):
+            made.append(len(scene.made))
+            await asyncio.sleep(0)
+
+    scene.runner.run(reap_and_count())
+    assert made[-1] == 5
+    assert all(after - before <= 1 for before, after in pairwise([4, *made]))
 
 
 def test_what_cannot_be_killed_is_replaced_after_a_while(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
