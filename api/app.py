@@ -52,6 +52,7 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/readyz": Readiness(store, available),
     }
     app = falcon.App()
+    app.req_options.strip_url_path_trailing_slash = True
     app.add_middleware(Envelope())
     app.add_middleware(LoopbackGuard(settings.api))
     Refusals(list(routes)).install(app)

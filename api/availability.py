@@ -10,7 +10,7 @@ import structlog
 
 from jobworker.api.errors import status_of
 from jobworker.api.trouble import Trouble
-from jobworker.store.errors import StoreError, StoreFull, StoreUnavailable
+from jobworker.store.errors import StoreError, StoreUnavailable, WritesRefused
 
 PROBE_INTERVAL_SECONDS: Final = 0.5
 #: What a client is told when Redis, and not he, is at fault.
@@ -85,11 +85,11 @@ class Availability:
         try:
             self._probe()
         except StoreError as error:
-            # Out of memory or a wrong password is an answer, too: each caller is told what it is.
+            # No writes or a wrong password is an answer, too: each caller is told what it is.
             return not _is_outage(error)
         return True
 
 
 def _is_outage(error: BaseException | None) -> bool:
-    # A full Redis still serves reads.
-    return isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)
+    # One that is full or a replica still serves reads.
+    return isinstance(error, StoreUnavailable) and not isinstance(error, WritesRefused)

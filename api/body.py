@@ -5,9 +5,9 @@ from typing import Final, TypeVar
 import falcon
 import msgspec
 
-from jobworker.api.errors import InvalidBody, MalformedRequest, NotJson
+from jobworker.api.errors import EncodedBody, InvalidBody, MalformedRequest, NotJson
 from jobworker.api.expectations import explain
-from jobworker.api.payload import too_deep
+from jobworker.api.payload import too_deep, why_not_json
 from jobworker.api.schemas import Request
 
 JSON: Final = "application/json"
@@ -19,6 +19,9 @@ def read_body(req: falcon.Request, model: type[Body]) -> Body:
     """Return the body as `model`; a request without one is one in which every field is left out."""
     if not req.content_length:
         return model()
+    encoding = req.get_header("Content-Encoding", default="identity")
+    if encoding.lower() != "identity":
+        raise EncodedBody(f"a body must come as it is, without Content-Encoding; this one is declared {encoding[:100]}")
     if not _is_json(req.content_type):
         raise NotJson(f"a body needs `Content-Type: {JSON}`, for example: {_example(req)}")
     return _decode(req.bounded_stream.read(), model)
@@ -35,7 +38,7 @@ def _decode(body: bytes, model: type[Body]) -> Body:
     except UnicodeDecodeError as error:
         raise MalformedRequest(f"the body must be UTF-8; byte {error.start} is not") from error
     except msgspec.DecodeError as error:
-        raise MalformedRequest(f"the body must be one JSON object: {error}") from error
+        raise MalformedRequest(f"the body must be one JSON object: {why_not_json(body, error)}") from error
     except RecursionError as error:
         # Only a payload may nest: everything else is refused at its first bracket.
         raise too_deep() from error

@@ -49,6 +49,10 @@ class NotJson(RequestRefused):
     """The body is not declared to be JSON."""
 
 
+class EncodedBody(RequestRefused):
+    """The body is compressed or encoded."""
+
+
 class InvalidBody(RequestRefused):
     """The body is JSON, but not what is allowed here."""
 
@@ -67,6 +71,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     WrongState: 409,
     PayloadTooLarge: 413,
     NotJson: 415,
+    EncodedBody: 415,
     InvalidBody: 422,
     InvalidJob: 422,
     InvalidQuery: 422,

@@ -38,7 +38,7 @@ class RequestParser(HTTPRequestParser):
             raise ParsingError("the address or Content-Length is invalid") from error
 
     def _refuse_if_too_large(self, received_bytes: int) -> None:
-        limit = _BY_PATH.get(self.path, MAX_BODY_BYTES)
+        limit = _BY_PATH.get(self.path.rstrip("/"), MAX_BODY_BYTES)
         if max(self.content_length, received_bytes) > limit:
             self.error = RequestEntityTooLarge(f"a body sent to {self.path[:100]} may have at most {limit} bytes")
             self.completed = True

@@ -9,6 +9,8 @@ from jobworker.api.errors import InvalidBody, PayloadTooLarge
 from jobworker.store.limits import MAX_JSON_DEPTH, MAX_PAYLOAD_BYTES
 
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+#: The first half of a surrogate pair, escaped, without the other half behind it.
+_LONE_SURROGATE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET: Final = bytes(set(range(256)) - set(b"[]{}"))
 #: An exponent, or more digits than a float has.
@@ -31,6 +33,15 @@ def _is_readable(payload: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return True
+
+
+def why_not_json(text: bytes, error: msgspec.DecodeError) -> str:
+    """Return what is wrong with a text that is no JSON, in better words than msgspec's where it misleads."""
+    if not text.strip():
+        return "it is empty"
+    if _LONE_SURROGATE.search(text):
+        return "a \\u escape is half of a surrogate pair, and the other half does not follow"
+    return str(error)
 
 
 def too_deep() -> InvalidBody:

@@ -1,5 +1,6 @@
 """One process of the API: serves the application on waitress until told to stop, then lets answers in progress end."""
 
+import contextlib
 import os
 import select
 import signal
@@ -101,11 +102,19 @@ class Server:
 Orders = Mapping[signal.Signals, Callable[[Server], None]]
 
 #: A process that serves alone is asked by people and by what watches it: once to drain, again to hurry.
-ALONE: Final[Orders] = {signal.SIGTERM: Server.stop, signal.SIGINT: Server.stop}
+ALONE: Final[Orders] = {
+    signal.SIGTERM: Server.stop,
+    signal.SIGINT: Server.stop,
+    # A terminal that closes may send it twice.
+    signal.SIGHUP: Server.drain,
+    signal.SIGQUIT: Server.hurry,
+}
 #: One of several is asked by its parent; a service manager that signals every process asks it, too, for the same.
 ONE_OF_SEVERAL: Final[Orders] = {
     signal.SIGTERM: Server.drain,
     signal.SIGINT: Server.drain,
+    signal.SIGHUP: Server.drain,
+    signal.SIGQUIT: Server.hurry,
     signal.SIGUSR1: Server.hurry,
 }
 
@@ -138,7 +147,9 @@ def connect_store(settings: Settings) -> JobStore:
 
 def _answer_signals(server: Server, orders: Orders) -> None:
     for number, order in orders.items():
-        signal.signal(number, _obeying(server, order))
+        # What was ignored when we were started (nohup, a script's background job) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _obeying(server, order))
     # What a parent has kept from us until we could answer.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, orders)
 
@@ -164,9 +175,6 @@ def _adjustments(listener: socket.socket, settings: ApiSettings) -> dict[str, An
 
 
 def _look_at_redis(store: JobStore, available: Availability) -> None:
-    # Otherwise the log would say that Redis is away only when the first client has found out.
-    try:
-        with available:
-            store.check_writable()
-    except StoreError as error:
-        log.warning("redis takes no jobs yet", reason=str(error))
+    # Otherwise the log would hear from `available` that Redis is away only when the first client has found out.
+    with contextlib.suppress(StoreError), available:
+        store.check_writable()

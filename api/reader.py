@@ -28,7 +28,9 @@ class JobReader:
         return JobsAnswer(items, page.next_cursor)
 
 
-def check_job_id(text: str) -> None:
-    """Refuse what cannot be a job's id. Raises NotAJobId."""
-    if not is_job_id(text):
+def read_job_id(text: str) -> str:
+    """Return the job's id that a path names: a UUID may be written in upper case, too. Raises NotAJobId."""
+    job_id = text.lower()
+    if not is_job_id(job_id):
         raise NotAJobId(f"{text[:100]!r} is not a job's id: that is a UUID, as POST /jobs answers it")
+    return job_id

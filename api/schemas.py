@@ -47,6 +47,7 @@ class JobRequest(Request, frozen=True):
     priority: Priority | UnsetType = UNSET
     delay: Annotated[DelaySeconds, Seconds] | UnsetType = UNSET
     run_at: Instant | UnsetType = UNSET
+    #: The latest time of its first start: a job that has failed or crashed once is tried again later, too.
     expires_at: Instant | UnsetType = UNSET
     timeout: Annotated[TimeoutSeconds, Seconds] | UnsetType = UNSET
     max_attempts: MaxAttempts | UnsetType = UNSET

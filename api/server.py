@@ -26,12 +26,9 @@ MOST_BY_ITSELF: Final = 8
 #: Nothing is due: a signal wakes us.
 IDLE_SECONDS: Final = 3600.0
 
-_STOPS: Final = {signal.SIGTERM, signal.SIGINT}
-_HEARD: Final = {*_STOPS, signal.SIGCHLD}
-
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT and the end of what was in progress. Raises ApiError, StoreMisconfigured."""
+    """Serve until told to stop and the end of what was in progress. Raises ApiError, StoreMisconfigured."""
     place = listen(settings.api)
     # It warns of every request that waits for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -58,32 +55,51 @@ class Processes:
         self._place = place
         self._settings = settings
         self._children = [Child(number, partial(listen_beside, place), self._serve) for number in range(count)]
-        self._stops = 0
+        self._stopping = False
+        orders: dict[int, Callable[[], None]] = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            # A terminal that closes may send it twice.
+            signal.SIGHUP: self._drain,
+            signal.SIGQUIT: self._hurry,
+        }
+        # What was ignored when we were started (nohup, a script's background job) stays ignored.
+        self._orders = {number: order for number, order in orders.items() if signal.getsignal(number) != signal.SIG_IGN}
+        self._heard = {signal.SIGCHLD, *self._orders}
 
     def run(self) -> None:
         """Start the children, watch them until told to stop, and see them end."""
         # They stay blocked: what comes while the last child ends must not end us.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._heard)
         make_room(self._place)
         for child in self._children:
             child.start()
-        while not self._stops:
+        while not self._stopping:
             self._turn(Child.tend, self._seconds_until_due())
         while any(child.runs for child in self._children):
             self._turn(Child.reap, IDLE_SECONDS)
 
     def _turn(self, look_after: Callable[[Child], object], seconds: float) -> None:
-        taken = signal.sigtimedwait(_HEARD, seconds)
+        taken = signal.sigtimedwait(self._heard, seconds)
         # In this order: one that is started here is told to stop, too.
         for child in self._children:
             look_after(child)
-        if taken is not None and taken.si_signo in _STOPS:
-            self._stop()
+        if taken is not None and (order := self._orders.get(taken.si_signo)) is not None:
+            order()
 
     def _stop(self) -> None:
-        self._stops += 1
+        (self._hurry if self._stopping else self._drain)()
+
+    def _drain(self) -> None:
+        self._tell(signal.SIGTERM)
+
+    def _hurry(self) -> None:
+        self._tell(signal.SIGUSR1)
+
+    def _tell(self, number: signal.Signals) -> None:
+        self._stopping = True
         for child in self._children:
-            child.signal(signal.SIGTERM if self._stops == 1 else signal.SIGUSR1)
+            child.signal(number)
 
     def _seconds_until_due(self) -> float:
         due = [child.due_at for child in self._children if child.due_at is not None]

@@ -13,6 +13,7 @@ from jobworker.api.declaration import Declaration, given, milliseconds
 from jobworker.api.errors import InvalidBody
 from jobworker.api.payload import check_payload
 from jobworker.api.schemas import BackoffRequest, JobRequest
+from jobworker.api.views import format_instant
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.ids import new_job_id
@@ -24,7 +25,7 @@ from jobworker.store.settings import JobSettings
 LISTED_TYPES: Final = 20
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: Times near the end of year 9999 have no name in every offset.
+#: The last hours of year 9999 have no name in every offset.
 _LAST_MS: Final = 253_402_214_400_000
 
 
@@ -109,7 +110,8 @@ def _instant_ms(instant: datetime | UnsetType, field: str) -> int | None:
         return None
     milliseconds_since_epoch = (instant - _EPOCH) // timedelta(milliseconds=1)
     if not 0 <= milliseconds_since_epoch <= _LAST_MS:
-        raise InvalidBody(f"{field} must lie between the years 1970 and 9999", pointer=f"/{field}")
+        allowed = f"from {format_instant(0)} to {format_instant(_LAST_MS)}"
+        raise InvalidBody(f"{field} must be a time {allowed}", pointer=f"/{field}")
     return milliseconds_since_epoch
 
 

@@ -7,6 +7,7 @@ import click
 import msgspec
 from msgspec import Raw
 
+from jobworker.api.payload import why_not_json
 from jobworker.cli.errors import Failed, NotReachable, Refused
 from jobworker.cli.http import ApiClient
 from jobworker.cli.progress import followed
@@ -37,6 +38,12 @@ def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _body(line: bytes, defaults: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {**defaults, **msgspec.json.decode(line, type=dict[str, Raw])}
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        body = {**defaults, **msgspec.json.decode(line, type=dict[str, Raw])}
+    except UnicodeDecodeError as error:
         raise Failed(f"not a JSON object: {error}") from None
+    except msgspec.DecodeError as error:
+        raise Failed(f"not a JSON object: {why_not_json(line, error)}") from None
+    # To the API it would be a job of the default type, which nobody means who submits lines.
+    if "type" not in body:
+        raise Failed("it names no type; name one there, or TYPE for all lines that do not")
+    return body

@@ -94,7 +94,7 @@ class Ensemble:
         while part.runs:
             _tend(others)
             seconds = min(self._seconds_until_due(others), ending.due_at - self._clock())
-            if self._inbox.wait(seconds) is not None:
+            if self._inbox.wait(seconds) in {Ask.STOP, Ask.HURRY}:
                 self._hurried = True
                 ending.hurry()
             ending.tend()

@@ -7,6 +7,7 @@ import click
 
 from jobworker.cli.options import warn, with_settings
 from jobworker.cli.output import print_json
+from jobworker.cli.pause import describe_pause
 from jobworker.cli.quantity import duration, size
 from jobworker.cli.table import Column, show
 from jobworker.store.configuration import Loaded
@@ -79,12 +80,6 @@ def _priorities(counts: dict[str, int]) -> str:
     return " ".join(f"{priority}:{count}" for priority, count in counts.items()) or _NOTHING
 
 
-def _pause(pause: dict[str, Any]) -> str:
-    what = "" if pause["queue"] else "everything, "
-    why = f": {pause['reason']}" if pause["reason"] else ""
-    return f"{what}since {pause['since']}, by {pause['who']}{why}"
-
-
 def _names(names: Sequence[str]) -> str:
     return " ".join(names) or "nobody"
 
@@ -107,7 +102,7 @@ _QUEUES: Final = (
     Column("OLDEST", _field("oldest_seconds", duration), right=True),
     Column("BY PRIORITY", _field("by_priority", _priorities)),
     Column("SERVED BY", _field("supervisors", _names)),
-    Column("PAUSED", _field("pause", _pause)),
+    Column("PAUSED", _field("pause", describe_pause)),
 )
 _WORKERS: Final = (
     Column("SUPERVISOR", _field("supervisor")),

@@ -9,17 +9,20 @@ from typing import Final, Self
 class Ask(Enum):
     """What a signal asks of `jobworker up`."""
 
-    #: Let what runs end within its grace.
+    #: Let what runs end within its grace; said again: hurry.
     STOP = auto()
+    #: Let what runs end within its grace, however often it is said.
+    DRAIN = auto()
     #: End now what can be ended without loss.
     HURRY = auto()
 
 
-#: A closed terminal (SIGHUP) is no reason to lose the drain.
+#: A closed terminal (SIGHUP, perhaps twice, for its shell passes it on) is no reason to lose the drain.
 ASKS: Final = {
     signal.SIGINT: Ask.STOP,
     signal.SIGTERM: Ask.STOP,
-    signal.SIGHUP: Ask.STOP,
+    signal.SIGHUP: Ask.DRAIN,
+    signal.SIGQUIT: Ask.HURRY,
     signal.SIGUSR1: Ask.HURRY,
 }
 

@@ -21,12 +21,14 @@ def job(loaded: Loaded, job_id: str, as_json: bool) -> None:
     warn(loaded)
     with ApiClient(loaded.settings.client) as client:
         found: dict[str, Any] = client.get_job(job_id)
-    if as_json:
-        print_json(found)
-        return
+        if as_json:
+            print_json(found)
+            return
+        waits = found["status"] in {"pending", "scheduled"}
+        pause = client.get(f"/queues/{found['queue']}")["pause"] if waits else None
     from jobworker.cli.jobview import styled, text
 
     if sys.stdout.isatty():
-        styled(found)
+        styled(found, pause)
     else:
-        click.echo(text(found))
+        click.echo(text(found, pause))

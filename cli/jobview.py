@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from jobworker.cli.output import printable
+from jobworker.cli.pause import describe_pause
 
 #: What stands first, where the API's answer has a value for it.
 _FACTS: Final = {
@@ -34,27 +35,29 @@ _STYLES: Final = {
 _LABEL_WIDTH: Final = 14
 
 
-def text(job: dict[str, Any]) -> str:
-    """Return the job as lines of plain text."""
-    return "\n".join(f"{label:<{_LABEL_WIDTH}}{_indented(value)}".rstrip() for label, value in _rows(job))
+def text(job: dict[str, Any], pause: dict[str, Any] | None = None) -> str:
+    """Return the job as lines of plain text, with the pause for which it waits."""
+    return "\n".join(f"{label:<{_LABEL_WIDTH}}{_indented(value)}".rstrip() for label, value in _rows(job, pause))
 
 
-def styled(job: dict[str, Any]) -> None:
-    """Print the job on the terminal, with colours."""
+def styled(job: dict[str, Any], pause: dict[str, Any] | None) -> None:
+    """Print the same on the terminal, with colours."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    for label, value in _rows(job):
+    for label, value in _rows(job, pause):
         style = _STYLES.get(job["status"], "") if label == "status" else ""
         table.add_row(Text(label, style="dim"), Text(value, style=style, overflow="fold"))
     Console().print(table)
 
 
-def _rows(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
     yield "job", job["id"]
     yield "status", job["status"]
+    if pause is not None:
+        yield "paused", printable(describe_pause(pause))
     yield from ((label, printable(str(job[name]))) for name, label in _FACTS.items() if job.get(name) is not None)
     yield "attempts", _budgets(job)
     yield from ((_ordinal(attempt), printable(_verdict(attempt))) for attempt in job["attempts"])

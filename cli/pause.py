@@ -31,6 +31,13 @@ def resume(loaded: Loaded, queue: str | None, as_json: bool) -> None:
     _ask(loaded, "/jobs/resume", {"queue": queue}, as_json=as_json)
 
 
+def describe_pause(pause: dict[str, Any]) -> str:
+    """Return the pause of a queue, as the API shows it, in words."""
+    what = "" if pause["queue"] else "everything, "
+    why = f": {pause['reason']}" if pause["reason"] else ""
+    return f"{what}since {pause['since']}, by {pause['who']}{why}"
+
+
 def _ask(loaded: Loaded, path: str, body: dict[str, Any], *, as_json: bool) -> None:
     from jobworker.cli.http import ApiClient
 
@@ -40,4 +47,5 @@ def _ask(loaded: Loaded, path: str, body: dict[str, Any], *, as_json: bool) -> N
     if as_json:
         print_json(answer)
     else:
-        click.echo(printable(str(answer["message"])))
+        where = f" in queue {answer['queue']}" if answer["queue"] else ""
+        click.echo(printable(f"{answer['message']}{where}"))

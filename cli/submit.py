@@ -30,7 +30,9 @@ _JOB_OPTIONS: Final = (
     click.option("--queue", metavar="NAME", help="The queue it waits in."),
     _number("--delay", "Start it no sooner than after this time."),
     click.option("--run-at", metavar="TIME", help="Start it no sooner than then (RFC 3339, with offset)."),
-    click.option("--expires-at", metavar="TIME", help="Do not start it any more then (RFC 3339, with offset)."),
+    click.option(
+        "--expires-at", metavar="TIME", help="Do not start it for the first time after this (RFC 3339, with offset)."
+    ),
     _number("--timeout", "Kill an attempt after this time."),
     click.option("--max-attempts", type=int, metavar="N", help="Failed attempts after which it has failed."),
     click.option("--max-crashes", type=int, metavar="N", help="Crashes of its worker after which it has failed."),
@@ -44,7 +46,7 @@ def _job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("type_", metavar="TYPE")
+@click.argument("type_", metavar="TYPE", required=False)
 @click.argument("payload", metavar="[PAYLOAD|-]", required=False)
 @_job_options
 @click.option(
@@ -58,7 +60,7 @@ def _job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @with_settings("client")
 def submit(
     loaded: Loaded,
-    type_: str,
+    type_: str | None,
     payload: str | None,
     *,
     lines: BinaryIO | None,
@@ -66,11 +68,14 @@ def submit(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Submit a job of TYPE with the JSON text PAYLOAD (-: from standard input), and print its id."""
+    """Submit a job of TYPE with the JSON text PAYLOAD (-: from standard input), and print its id.
+
+    With --lines there is no PAYLOAD, and no TYPE either where each line names its own.
+    """
     from jobworker.cli.http import ApiClient
 
     warn(loaded)
-    body = {"type": type_, **{name: value for name, value in options.items() if value is not None}}
+    body = {name: value for name, value in {"type": type_, **options}.items() if value is not None}
     with ApiClient(loaded.settings.client) as client:
         if lines is not None:
             if payload is not None or wait:
@@ -78,6 +83,8 @@ def submit(
             from jobworker.cli.bulk import submit_lines
 
             return submit_lines(client, lines, body, print_job=_printer(as_json=as_json))
+        if type_ is None:
+            raise click.MissingParameter(param_hint="'TYPE'", param_type="argument")
         if payload is not None:
             body["payload"] = _json_text(payload)
         answer = client.post("/jobs", body)
@@ -94,13 +101,20 @@ def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
 
 
 def _json_text(payload: str) -> msgspec.Raw:
+    text = _standard_input() if payload == "-" else payload
     try:
-        text = sys.stdin.read() if payload == "-" else payload
         msgspec.json.decode(text)
-    except UnicodeDecodeError:
-        raise click.UsageError("PAYLOAD is not UTF-8") from None
     except msgspec.DecodeError as error:
+        from jobworker.api.payload import why_not_json
+
         hint = "" if payload == "-" else """; in a shell quote it, as in '{"n": 1}' or '"text"'"""
-        raise click.UsageError(f"PAYLOAD is not JSON: {error}{hint}") from None
+        raise click.UsageError(f"PAYLOAD is not JSON: {why_not_json(text.encode(), error)}{hint}") from None
     # As it was written: decoding and encoding would change numbers that have no exact float.
     return msgspec.Raw(text)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise click.UsageError("PAYLOAD is not UTF-8") from None

@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -19,18 +19,21 @@ from jobworker.handlers.user_traceback import describe, has_user_frames, user_tr
 logger = logging.getLogger("jobworker")
 
 
-def load(names: Sequence[str], registry: Registry = DEFAULT) -> list[Path]:
+def load(
+    names: Sequence[str], registry: Registry = DEFAULT, *, begin: Callable[[str], object] = lambda _: None
+) -> list[Path]:
     """Import dotted modules and `.py` files, so that their handlers are declared; return the modules' files.
 
     The built-in handlers come first. The current directory (for dotted modules) or the file's own folder goes to
     the front of `sys.path`, as `python -m` and `python FILE` do it. A module that was imported before is not run
-    again: its handlers stay in the registry that collected then.
+    again: its handlers stay in the registry that collected then. `begin` hears each name before its import.
     """
     importlib.invalidate_caches()
     declare_builtins(registry)
     files: list[Path] = []
     with registry.collecting():
         for name in names:
+            begin(name)
             module = _load_one(name, registry)
             if module.__file__ is not None and Path(module.__file__) not in files:
                 files.append(Path(module.__file__))

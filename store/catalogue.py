@@ -51,6 +51,16 @@ class HandlerEntry(Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(msgspec.json.decode(entry, type=cls), seen_ms=int(seen_ms))
 
 
+def crash_budgets(entries: Iterable[HandlerEntry]) -> str:
+    """Return the `max_crashes` of each type that declares it, as Lua reads them.
+
+    >>> crash_budgets([HandlerEntry("a", {}, HandlerDefaults(max_crashes=5)), HandlerEntry("b", {})])
+    ' a=5'
+    """
+    declared = ((entry.type, entry.defaults.max_crashes) for entry in entries)
+    return "".join(f" {type_name}={budget}" for type_name, budget in declared if budget is not None)
+
+
 def fingerprints(entries: Iterable[HandlerEntry]) -> str:
     """Return the fingerprint of each type, as JSON."""
     return msgspec.json.encode({entry.type: entry.fingerprint for entry in entries}).decode()

@@ -38,9 +38,8 @@ class Claim(Struct, frozen=True):
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
         """Read a row as `lua/includes/claim.lua` lists it (claimed_row)."""
-        (job_id, token, kind, queue, payload, attempt, timeout_ms, max_attempts, max_crashes, failures, backoff) = row[
-            :11
-        ]
+        (job_id, token, failures, attempt, worker, kind, queue, payload, *limits, backoff, created_ms) = row
+        timeout_ms, max_attempts, max_crashes = map(_maybe, limits)
         return cls(
             id=job_id.decode(),
             token=int(token),
@@ -48,13 +47,13 @@ class Claim(Struct, frozen=True):
             queue=queue.decode(),
             payload=payload,
             attempt=int(attempt),
-            timeout_ms=_maybe(timeout_ms),
-            max_attempts=_maybe(max_attempts),
-            max_crashes=_maybe(max_crashes),
+            timeout_ms=timeout_ms,
+            max_attempts=max_attempts,
+            max_crashes=max_crashes,
             failures=int(failures),
             backoff=None if backoff is None else msgspec.json.decode(backoff, type=Backoff),
-            created_ms=int(row[11]),
-            worker=int(row[12]),
+            created_ms=int(created_ms),
+            worker=int(worker),
         )
 
 

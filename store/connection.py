@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import redis
 import redis.asyncio
@@ -12,11 +12,15 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jobworker.store.errors import OutcomeUnknown, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import (
+    OutcomeUnknown,
+    StoreError,
+    StoreFull,
+    StoreMisconfigured,
+    StoreUnavailable,
+    WritesRefused,
+)
 from jobworker.store.wire import Wire
-
-#: redis-py asks a connection for PING when it was idle this long, so that a half-dead socket is noticed.
-HEALTH_CHECK_INTERVAL_SECONDS = 15
 
 
 def connect(url: str, *, timeout_seconds: float, max_connections: int = 64) -> redis.Redis:
@@ -56,24 +60,26 @@ async def answers_ping(url: str, *, timeout_seconds: float) -> bool:
 def _from_url(
     factory: Any, url: str, retry: Any, timeout_seconds: float, max_connections: int, block_seconds: float = 0.0
 ) -> Any:
-    # A client that retries by itself runs a script twice after a lost reply: retries are ours alone.
+    # A client that retries by itself runs a script twice after a lost reply: retries are ours alone. No health checks
+    # either: without retries they cure nothing, and a server that takes no writes answers their PING with an error.
     try:
         return factory.from_url(
             url,
             retry=retry,
             socket_timeout=timeout_seconds + block_seconds,
             socket_connect_timeout=timeout_seconds,
-            health_check_interval=HEALTH_CHECK_INTERVAL_SECONDS,
             max_connections=max_connections,
         )
     except ValueError as error:
         raise StoreMisconfigured(f"redis url: {error}") from None
 
 
-#: Errors that pass: it is a replica, it loads its data, there is no master. Some of them are ConnectionErrors.
-_PASSING = (errors.ReadOnlyError, errors.BusyLoadingError, errors.TryAgainError, errors.ClusterDownError)
-#: Codes that redis-py has no class for: the disk is full or broken, replicas are out of touch, a script runs too long.
-_PASSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
+#: Errors that pass: it loads its data, there is no master. Some of them are ConnectionErrors.
+_PASSING = (errors.BusyLoadingError, errors.TryAgainError, errors.ClusterDownError)
+#: Codes that redis-py has no class for: a script runs too long.
+_PASSING_CODES = ("BUSY", "UNKILLABLE")
+#: Codes of what is refused to writes alone: it is a replica, the disk is full or broken, replicas are out of touch.
+_UNWRITABLE_CODES = ("MISCONF", "NOREPLICAS")
 
 #: Errors that waiting does not cure. Looked up in order: a subclass stands before its base.
 _MISCONFIGURED: dict[type[Exception], str] = {
@@ -94,8 +100,10 @@ def translate(error: Exception) -> StoreError:
             return StoreMisconfigured(f"{meaning} ({error})")
     if isinstance(error, errors.OutOfMemoryError):
         return StoreFull("Redis is out of memory and refuses writes; raise its maxmemory or let jobs finish")
+    if isinstance(error, errors.ReadOnlyError) or str(error).startswith(_UNWRITABLE_CODES):
+        return WritesRefused(f"Redis takes no writes at the moment: {error}")
     if isinstance(error, _PASSING) or str(error).startswith(_PASSING_CODES):
-        return StoreUnavailable(f"Redis takes no writes at the moment: {error}")
+        return StoreUnavailable(f"Redis takes no calls at the moment: {error}")
     if isinstance(error, errors.ConnectionError | errors.TimeoutError | OSError | TimeoutError):
         ours = StoreUnavailable if _is_unsent(error) else OutcomeUnknown
         return ours(f"Redis is not reachable: {_cause(error)}")
@@ -119,10 +127,14 @@ def _cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+#: What redis-py and the socket raise.
+FOREIGN: Final = (errors.RedisError, OSError, TimeoutError)
+
+
 @contextmanager
 def translated() -> Generator[None, None, None]:
     """Raise StoreError instead of whatever redis-py or the socket raises inside."""
     try:
         yield
-    except (errors.RedisError, OSError, TimeoutError) as error:
+    except FOREIGN as error:
         raise translate(error) from error

@@ -18,7 +18,11 @@ class OutcomeUnknown(StoreUnavailable):
     """Redis was sent a call and did not answer: it may have done what was asked."""
 
 
-class StoreFull(StoreUnavailable):
+class WritesRefused(StoreUnavailable):
+    """Redis takes no writes at the moment; what only reads is answered."""
+
+
+class StoreFull(WritesRefused):
     """Redis is out of memory and refuses writes."""
 
 

@@ -1,7 +1,7 @@
 """The supervisor's side of the store: one incarnation, from `register` to `leave`."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 import redis.asyncio
@@ -17,7 +17,7 @@ from jobworker.store.claims import (
     Wanted,
     decode_attempts,
 )
-from jobworker.store.connection import translated
+from jobworker.store.connection import FOREIGN, translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_SWEPT_JOBS
@@ -48,6 +48,8 @@ class Registration(Struct, frozen=True):
     queues: str = ""
     #: JSON: type -> fingerprint of its entry in the catalogue, by which supervisors that disagree are found.
     types: str = "{}"
+    #: ` type=max_crashes` of each type that declares it: for whoever reaps a job that has none of its own.
+    crash_budgets: str = ""
 
 
 class OldCall(StoreError):
@@ -66,6 +68,13 @@ class Incarnation:
         self.terms = terms
         self._caller = caller
         self._keys = keys
+        # Made once: each job ends with a call.
+        self._head: Final[list[Argument]] = [keys.base, name, epoch]
+        self._exchange_keys: Final = [
+            *(keys.supervisor(name), keys.running(name, epoch), keys.meta, keys.queues),
+            *(keys.scheduled, keys.expiring, keys.paused),
+        ]
+        self._exchange_limits: Final = [*terms.retention.arguments(), MAX_BATCH_BYTES]
 
     @classmethod
     async def register(
@@ -122,24 +131,17 @@ class Incarnation:
 
         A repeat must be the same in every byte: same call id, same arguments.
         """
-        keys = self._keys
         settled: list[Argument] = []
         asked: list[Argument] = []
         for settle in settles:
             settled += settle.arguments()
         for want in wanted:
             asked += [want.worker, want.prefers]
-        reply = await self._call(
-            "exchange",
-            [
-                *(keys.supervisor(self.name), keys.running(self.name, self.epoch), keys.meta, keys.queues),
-                *(keys.scheduled, keys.expiring, keys.paused),
-            ],
-            [
-                *(*self._head(), call, *self.terms.retention.arguments(), MAX_BATCH_BYTES),
-                *(len(settles), *settled, len(queues), *queues, len(wanted), *asked),
-            ],
-        )
+        arguments = [
+            *(*self._head, call, *self._exchange_limits),
+            *(len(settles), *settled, len(queues), *queues, len(wanted), *asked),
+        ]
+        reply = await self._call("exchange", self._exchange_keys, arguments)
         next_due_ms, words, rows = reply[1:]
         return ExchangeAnswer(
             next_due_ms=None if next_due_ms < 0 else int(next_due_ms),
@@ -157,7 +159,7 @@ class Incarnation:
                 *(keys.cancels(self.name, self.epoch), keys.meta),
             ],
             [
-                *(*self._head(), terms.lease_ms, *terms.retention.arguments()),
+                *(*self._head, terms.lease_ms, *terms.retention.arguments()),
                 *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster)),
             ],
         )
@@ -170,7 +172,7 @@ class Incarnation:
         reply = await self._call(
             "reconcile",
             [self._keys.supervisor(self.name), self._keys.running(self.name, self.epoch)],
-            [*self._head(), call, *self.terms.retention.arguments(), len(held), *flat],
+            [*self._head, call, *self.terms.retention.arguments(), len(held), *flat],
         )
         if int(reply[1]) != call:
             raise StoreError(f"Redis answered reconcile {call} with the answer of {int(reply[1])}")
@@ -185,12 +187,9 @@ class Incarnation:
                 *(keys.supervisor(self.name), keys.supervisors),
                 *(keys.running(self.name, self.epoch), keys.cancels(self.name, self.epoch)),
             ],
-            [*self._head(), *self.terms.retention.arguments()],
+            [*self._head, *self.terms.retention.arguments()],
         )
         return int(reply[1])
-
-    def _head(self) -> list[Argument]:
-        return [self._keys.base, self.name, self.epoch]
 
     async def _call(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
         reply = await _run(self._caller, name, keys, arguments)
@@ -203,8 +202,10 @@ _REFUSALS: dict[bytes, type[StoreError]] = {b"reaped": Reaped, b"superseded": Su
 
 
 async def _run(caller: Caller, name: str, keys: list[str], arguments: list[Argument]) -> Any:
-    with translated():
+    try:
         return await script(name).run_async(caller, keys, arguments)
+    except FOREIGN as error:
+        raise translate(error) from error
 
 
 #: What a supervisor writes into its own inbox to end its wait there.

@@ -1,7 +1,7 @@
 """The attempts in hand: which worker runs which job, until when, and how it ended."""
 
 import asyncio
-import socket
+import math
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
-from jobworker.supervisor.mailbox import MailboxClosed
+from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
@@ -36,7 +36,8 @@ class Attempt(Struct, frozen=True):
     claim: Claim
     budget: Budget
     worker: WorkerProcess
-    handed_at: float
+    #: When its worker was sent the job; inf: not yet.
+    handed_at: float = math.inf
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
     dropped: bool = False
 
@@ -93,18 +94,26 @@ class Desk:
         if worker is None or worker.stage is not Stage.IDLE:
             self.settle(put_back(claim, Outcome.RECALLED))
             return
-        budget = Budget.of(claim, self._pool.catalogue, self._jobs)
-        attempt = Attempt(claim, budget, worker, self._loop.time())
-        try:
-            worker.mailbox.send(_assignment(attempt), socket.MSG_DONTWAIT)
-        except (MailboxClosed, BlockingIOError):
-            # Dead, and not reaped yet.
-            self.settle(put_back(claim, Outcome.RECALLED))
-            return
         worker.stage = Stage.BUSY
+        self._attempts[worker.pid] = Attempt(claim, Budget.of(claim, self._pool.catalogue, self._jobs), worker)
+        # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
+        self._loop.call_soon(self._deliver, worker)
+
+    def _deliver(self, worker: WorkerProcess) -> None:
+        attempt = self._attempts.get(worker.pid)
+        if attempt is None or worker.stage is not Stage.BUSY or worker.reaped:
+            # It has ended meanwhile, and its death puts the job back.
+            return
+        # The time before it is sent: its worker may begin before we go on.
+        attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
+        try:
+            worker.mailbox.send(_assignment(attempt), DONT_WAIT)
+        except (MailboxClosed, BlockingIOError):
+            self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
+            return
         self._attempts[worker.pid] = attempt
-        if budget.timeout_seconds is not None:
-            self._deadlines.set(worker.pid, attempt.handed_at + budget.timeout_seconds)
+        if attempt.budget.timeout_seconds is not None:
+            self._deadlines.set(worker.pid, attempt.handed_at + attempt.budget.timeout_seconds)
 
     def cancel(self, wanted: Iterable[Attempted]) -> None:
         """Kill the attempts that a client wants cancelled; never another attempt of the same job."""
@@ -155,7 +164,8 @@ class Desk:
         attempt = self._attempts.get(worker.pid)
         self._deadlines.clear(worker.pid)
         self._burying += 1
-        self._spawn(self._bury(attempt, status, started=started))
+        handed_out = attempt is not None and attempt.handed_at < math.inf
+        self._spawn(self._bury(attempt, status, started=started and handed_out))
 
     async def _bury(self, attempt: Attempt | None, status: int, *, started: bool) -> None:
         await self._killer.end_orphans(self._pool.workers)

@@ -16,7 +16,10 @@ from typing import Final
 INLINE_BYTES: Final = 128 * 1024
 _DESCRIPTOR: Final = struct.Struct("=i")
 _DESCRIPTOR_SPACE: Final = socket.CMSG_LEN(_DESCRIPTOR.size)
-_CLOEXEC: Final = socket.MSG_CMSG_CLOEXEC
+# Plain numbers: to combine flags of an enum costs more than a message's way through the kernel's queue.
+DONT_WAIT: Final = int(socket.MSG_DONTWAIT)
+_CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+_NO_SIGNAL: Final = int(socket.MSG_NOSIGNAL)
 _FRAME: Final = b"f"
 _MEMFD: Final = b"m"
 
@@ -50,7 +53,7 @@ class End:
 
     def send(self, frame: bytes, flags: int = 0) -> None:
         """Send one frame. Raises MailboxClosed; BlockingIOError if told not to wait and there is no room."""
-        flags |= socket.MSG_NOSIGNAL
+        flags |= _NO_SIGNAL
         try:
             if len(frame) <= INLINE_BYTES:
                 self.socket.send(_FRAME + frame, flags)
@@ -81,7 +84,7 @@ class End:
     def receive_waiting(self) -> Iterator[bytes]:
         """Yield the frames that are there, without waiting, whoever shares this end. Raises BadFrame, MailboxClosed."""
         with suppress(BlockingIOError):
-            while (frame := self.receive(socket.MSG_DONTWAIT)) is not None:
+            while (frame := self.receive(DONT_WAIT)) is not None:
                 yield frame
             raise MailboxClosed
 

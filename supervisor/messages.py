@@ -27,6 +27,12 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     created_ms: int
 
 
+class Importing(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Worker → supervisor: I begin to import this."""
+
+    module: str
+
+
 class Hello(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     """Worker → supervisor: handlers are imported, I am ready."""
 
@@ -58,7 +64,7 @@ class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     retiring: str = ""
 
 
-Message = Assignment | Hello | LoadFailure | Report
+Message = Assignment | Importing | Hello | LoadFailure | Report
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Message).decode

@@ -13,7 +13,7 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
-from jobworker.supervisor.messages import Hello, LoadFailure, Report
+from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
@@ -27,6 +27,8 @@ REPLACE_SECONDS: Final = 1.0
 #: The wait after a worker that ended before its first job; doubles up to the longest.
 FIRST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 30.0
+#: After this the log says that a worker is still starting; then after twice the time, and so on.
+SLOW_START_SECONDS: Final = 5.0
 
 
 class Listener(Protocol):
@@ -54,7 +56,14 @@ class Pool:
     """
 
     def __init__(
-        self, size: int, spares: int, fork: Callable[[], WorkerProcess], killer: Killer, loop: SupervisorLoop
+        self,
+        size: int,
+        spares: int,
+        fork: Callable[[], WorkerProcess],
+        killer: Killer,
+        loop: SupervisorLoop,
+        *,
+        slow_start_seconds: float = SLOW_START_SECONDS,
     ) -> None:
         self.workers: dict[int, WorkerProcess] = {}
         self.catalogue: dict[str, HandlerEntry] = {}
@@ -69,6 +78,7 @@ class Pool:
         self._fork = fork
         self._killer = killer
         self._loop = loop
+        self._slow_start_seconds = slow_start_seconds
         self._digest = ""
         self._fence_ns = 0
         self._wait_seconds = FIRST_WAIT_SECONDS
@@ -115,8 +125,8 @@ class Pool:
         worker.stage = Stage.ENDING
         self._killer.kill(worker.pid)
         self._promote()
-        # It is replaced when it is dead: a fork now would make the next kill late. If it cannot be killed, then soon.
-        self._loop.call_later(REPLACE_SECONDS, self._fill)
+        # If it cannot be killed, it is replaced all the same.
+        self._loop.call_later(REPLACE_SECONDS, self._replace)
 
     def reap_orphans(self) -> None:
         """Reap children that are no workers: what dead workers left and we adopted.
@@ -146,6 +156,8 @@ class Pool:
                 self._hear_report(worker, message)
             case Hello():
                 self._hear_hello(worker, message)
+            case Importing():
+                worker.module = message.module
             case LoadFailure():
                 self._hear_failure(worker, message)
             case _:
@@ -192,11 +204,14 @@ class Pool:
 
     def _fill(self) -> None:
         """Put spares to work where a worker is missing, and fork what is missing of both."""
-        # Without a catalogue the first worker has not become ready, or never will.
-        if self._closing or not self.catalogue:
-            return
         self._promote()
-        if not self._held_back:
+        # A fork takes milliseconds, by which what is being killed would die later. Its death calls us again.
+        if not self._killer.busy:
+            self._replace()
+
+    def _replace(self) -> None:
+        # Without a catalogue the first worker has not become ready, or never will.
+        if self.catalogue and not self._closing:
             self._loop.when_single_threaded(self._fork_missing)
 
     def _promote(self) -> None:
@@ -211,9 +226,10 @@ class Pool:
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
-        for _ in range(self.size + self._spares - living):
-            if not self._held_back:
-                self._fork_one()
+        if living < self.size + self._spares and not self._held_back:
+            self._fork_one()
+            # One a turn of the loop: a deadline may be due.
+            self._loop.call_soon(self._fill)
 
     def _fork_one(self) -> None:
         if self._closing:
@@ -227,6 +243,13 @@ class Pool:
         self.workers[worker.pid] = worker
         self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
         self._loop.add_reader(worker.pidfd, self._reap, worker)
+        self._loop.call_later(self._slow_start_seconds, self._look_at_start, worker, self._slow_start_seconds)
+
+    def _look_at_start(self, worker: WorkerProcess, age_seconds: float) -> None:
+        """Say which import it is that lasts, and again at twice the age."""
+        if worker.stage is Stage.STARTING and not worker.reaped:
+            log.warning("still importing handlers", worker=worker.pid, module=worker.module, seconds=age_seconds)
+            self._loop.call_later(age_seconds, self._look_at_start, worker, 2 * age_seconds)
 
     def _retire(self, worker: WorkerProcess) -> None:
         worker.stage = Stage.ENDING

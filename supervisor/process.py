@@ -49,6 +49,8 @@ class WorkerProcess:
         self.mailbox = ours
         self.board = board
         self.stage = Stage.STARTING
+        #: The handler module that it imports, or has imported last.
+        self.module = ""
         self.intent: Intent | None = None
         #: How many attempts it has reported on: one that has does not fail because of how it starts.
         self.jobs = 0
@@ -154,7 +156,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
 
 
 #: Signals that ask a process to stop; workers do nothing about them.
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def do_nothing(_number: int, _frame: object) -> None:

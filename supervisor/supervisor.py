@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
-from jobworker.store.catalogue import fingerprints
+from jobworker.store.catalogue import crash_budgets, fingerprints
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
@@ -128,17 +128,31 @@ class Supervisor:
             coroutine.close()
 
     def _answer_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop)
+        answers = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGHUP: self._begin_drain,
+            signal.SIGQUIT: self._hurry,
+        }
+        for number, answer in answers.items():
+            # What was ignored when we were started (nohup, a script's background job) stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._loop.add_signal_handler(number, answer)
         self._loop.add_signal_handler(signal.SIGCHLD, self._pool.reap_orphans)
         self._loop.set_exception_handler(self._note_failure)
 
     def _stop(self) -> None:
-        if self._stopping.is_set():
-            log.info("hurrying: running jobs are killed and put back")
-            self._hurrying.set()
+        (self._hurry if self._stopping.is_set() else self._begin_drain)()
+
+    def _begin_drain(self) -> None:
+        # A terminal that closes may send SIGHUP twice, once through its shell: the second one is no hurry.
         self._stopping.set()
         self._beacon.draining()
+
+    def _hurry(self) -> None:
+        log.info("hurrying: running jobs are killed and put back")
+        self._hurrying.set()
+        self._begin_drain()
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback of an actor failed: let it crash. Nothing is lost, and whoever supervises us starts us again."""
@@ -155,6 +169,7 @@ class Supervisor:
         while (incarnation := await self._register()) is not None:
             self._session = Session(incarnation, self._settings, self._pool, desk, self._keys)
             self._beacon.registered()
+            self._tell_ready(incarnation)
             try:
                 return await self._drain_when_told(self._session)
             except* Reaped:
@@ -165,6 +180,16 @@ class Supervisor:
                     f"another process has taken over the name {incarnation.name}; it goes on"
                 ) from None
         return 0
+
+    def _tell_ready(self, incarnation: Incarnation) -> None:
+        log.info(
+            "ready",
+            name=incarnation.name,
+            epoch=incarnation.epoch,
+            workers=self._pool.size,
+            types=sorted(self._pool.catalogue),
+            queues=self._settings.supervisor.queues or "all",
+        )
 
     def _redis_answers(self) -> bool:
         return self._session is not None and self._session.redis_answers
@@ -203,6 +228,7 @@ class Supervisor:
             workers=self._pool.size,
             queues=" ".join(mine.queues),
             types=fingerprints(self._pool.catalogue.values()),
+            crash_budgets=crash_budgets(self._pool.catalogue.values()),
         )
         terms = Terms(
             round(mine.lease * 1000), settings.jobs.max_attempts, settings.jobs.max_crashes, settings.jobs.retention
@@ -219,14 +245,6 @@ class Supervisor:
         except BaseException:
             await caller.aclose()
             raise
-        log.info(
-            "ready",
-            name=mine.name,
-            epoch=incarnation.epoch,
-            workers=who.workers,
-            types=sorted(self._pool.catalogue),
-            queues=mine.queues or "all",
-        )
         return incarnation
 
     async def _unless_stopped(self, awaitable: Any) -> bool:

@@ -6,6 +6,7 @@ when a worker dies by itself is adopted by the supervisor, the next subreaper, a
 """
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Container, Iterable, Iterator
@@ -19,6 +20,7 @@ log = structlog.get_logger("jobworker.tree")
 
 #: Passes over /proc after which what still lives is called unkillable (state D, or another user's).
 MAX_PASSES: Final = 200
+#: Between two passes.
 PAUSE_SECONDS: Final = 0.002
 #: Passes in a row that must find nothing: one can miss what forks and dies while it reads.
 EMPTY_PASSES: Final = 2
@@ -71,6 +73,13 @@ class Killer:
         #: By the worker's pid: passes made, and how many of the last found nothing.
         self._roots: dict[int, tuple[int, int]] = {}
         self._wanted = asyncio.Event()
+        self._coming: asyncio.Future[Children] | None = None
+        self._passed_at = -math.inf
+
+    @property
+    def busy(self) -> bool:
+        """Whether a kill is in progress."""
+        return bool(self._roots)
 
     def kill(self, root: int) -> None:
         """Kill a tree, soon: within this turn of the loop or the next."""
@@ -82,10 +91,8 @@ class Killer:
         """Kill what is wanted, for ever."""
         while True:
             await self._wanted.wait()
-            self._pass()
-            if self._roots:
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
+            await self._next_pass()
+            if not self._roots:
                 self._wanted.clear()
 
     def kill_now(self, roots: Iterable[int]) -> None:
@@ -97,7 +104,22 @@ class Killer:
             if not self._roots:
                 return
 
-    def _pass(self) -> None:
+    async def _next_pass(self) -> Children:
+        """Return what a pass finds that begins after this call: when many workers die at once, one serves all."""
+        if self._coming is None:
+            loop = asyncio.get_running_loop()
+            self._coming = loop.create_future()
+            loop.call_at(max(loop.time(), self._passed_at + PAUSE_SECONDS), self._come, loop)
+        # Who gives up waiting takes it from nobody.
+        return await asyncio.shield(self._coming)
+
+    def _come(self, loop: asyncio.AbstractEventLoop) -> None:
+        coming, self._coming = self._coming, None
+        assert coming is not None
+        coming.set_result(self._pass())
+        self._passed_at = loop.time()
+
+    def _pass(self) -> Children:
         children = read_children()
         for root, (passes, empty) in list(self._roots.items()):
             alive = list(descendants(children, root))
@@ -111,12 +133,13 @@ class Killer:
                 log.error("processes of a job cannot be killed", pids=alive)
             send(root, signal.SIGKILL)
             del self._roots[root]
+        return children
 
     async def end_orphans(self, ours: Container[int]) -> None:
         """Kill what dead workers left to us: all our children but `ours`, and what is below them."""
         empty = 0
         for _ in range(MAX_PASSES):
-            children = read_children()
+            children = await self._next_pass()
             # Asked in each pass: workers are forked meanwhile.
             orphans = [pid for pid in children.get(os.getpid(), ()) if pid not in ours]
             empty = 0 if orphans else empty + 1
@@ -125,5 +148,4 @@ class Killer:
             for orphan in orphans:
                 for pid in (orphan, *descendants(children, orphan)):
                     send(pid, signal.SIGKILL)
-            await asyncio.sleep(PAUSE_SECONDS)
         log.error("processes that a dead worker left cannot be killed")

@@ -23,7 +23,7 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.board import Board
 from jobworker.supervisor.execution import Execution
 from jobworker.supervisor.mailbox import End, MailboxClosed
-from jobworker.supervisor.messages import Assignment, Hello, LoadFailure
+from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
 
 #: Variables that handlers must not see: they may hold passwords.
@@ -39,7 +39,7 @@ def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int
     def body(mailbox: End, board: Board) -> int:
         _prepare(name)
         try:
-            hello = _load(modules, DEFAULT)
+            hello = _load(modules, DEFAULT, mailbox)
         except LoadFailed as failure:
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
@@ -166,8 +166,8 @@ def _prepare(name: str) -> None:
             reconfigure(line_buffering=True)
 
 
-def _load(modules: Sequence[str], registry: Registry) -> Hello:
-    files = load(modules, registry)
+def _load(modules: Sequence[str], registry: Registry, mailbox: End) -> Hello:
+    files = load(modules, registry, begin=lambda name: mailbox.send(messages.encode(Importing(name))))
     digest = digest_of(files)
     try:
         return Hello(tuple(_entry(handler, digest) for handler in registry.all()), digest)

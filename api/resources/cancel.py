@@ -5,7 +5,7 @@ import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
-from jobworker.api.reader import JobReader, check_job_id
+from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.schemas import EmptyRequest
 from jobworker.store.jobs import JobStore
 from jobworker.store.states import JobState
@@ -21,7 +21,7 @@ class Cancel:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Cancel a job that has not started; ask for the kill of one that runs, which is not done with the answer."""
-        check_job_id(job_id)
+        job_id = read_job_id(job_id)
         read_body(req, EmptyRequest)
         with self._available:
             self._store.cancel(job_id)

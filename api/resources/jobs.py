@@ -8,7 +8,7 @@ from jobworker.api.body import read_body
 from jobworker.api.declaration import given
 from jobworker.api.intake import Intake
 from jobworker.api.query import read_query
-from jobworker.api.reader import JobReader, check_job_id
+from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.schemas import Accepted, JobRequest, JobsQuery
 from jobworker.api.submission import Submission
 from jobworker.store.jobs import JobStore
@@ -55,7 +55,7 @@ class Job:
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Show a job, whole."""
-        check_job_id(job_id)
+        job_id = read_job_id(job_id)
         with self._available:
             job = self._reader.job(job_id)
         resp.data = msgspec.json.encode(job)
@@ -64,7 +64,7 @@ class Job:
 
     def on_delete(self, _req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Forget a job that has ended."""
-        check_job_id(job_id)
+        job_id = read_job_id(job_id)
         with self._available:
             self._store.delete(job_id)
         resp.status = falcon.HTTP_204

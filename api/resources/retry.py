@@ -5,7 +5,7 @@ import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
-from jobworker.api.reader import JobReader, check_job_id
+from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.schemas import EmptyRequest
 from jobworker.store.jobs import JobStore
 
@@ -20,7 +20,7 @@ class Retry:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Put the job back into its queue, with its budgets whole again."""
-        check_job_id(job_id)
+        job_id = read_job_id(job_id)
         read_body(req, EmptyRequest)
         with self._available:
             self._store.retry(job_id)

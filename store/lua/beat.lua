@@ -39,6 +39,13 @@ local function void(other_name, other_epoch)
   end
 end
 
+-- What a job may crash when it was enqueued before its type was known: as its supervisor's handler declares, else ours.
+local function crash_budget(declared, id)
+  local type = redis.call('HGET', base .. 'job:' .. id, 'type')
+  local _, behind = string.find(declared, ' ' .. (type or '') .. '=', 1, true)
+  return behind and string.match(declared, '%d+', behind) or max_crashes
+end
+
 -- So many settle in about 1 ms.
 local REAPED_PER_BEAT = 50
 
@@ -47,9 +54,10 @@ local function reap(other_name, other_epoch)
   local theirs = holder_of(base, other_name, other_epoch, limits)
   local index = base .. 'running:' .. other_name .. ':' .. other_epoch
   local entries = redis.call('HGETALL', index)
+  local declared = redis.call('HGET', base .. 'supervisor:' .. other_name, 'crash_budgets') or ''
   local step = math.min(#entries / 2, REAPED_PER_BEAT)
   for i = 1, 2 * step, 2 do
-    settle(theirs, entries[i], entries[i + 1], verdictless('lost', '{}', max_attempts, max_crashes))
+    settle(theirs, entries[i], entries[i + 1], verdictless('lost', '{}', max_attempts, crash_budget(declared, entries[i])))
     redis.call('HDEL', index, entries[i])
   end
   file_settled(theirs)

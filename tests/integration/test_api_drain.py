@@ -1,5 +1,6 @@
 """How the API ends, and why it does not start."""
 
+import signal
 import socket
 
 import pytest
@@ -79,6 +80,24 @@ def test_a_second_signal_ends_the_patience(own_server: RedisServer) -> None:
         wait_until(lambda: not is_listening(api))
         assert api.process.poll() is None
         api.terminate()
+        assert api.wait() == 0
+
+
+def test_a_terminal_that_closes_drains_however_often_it_says_so(own_server: RedisServer) -> None:
+    with running_api(own_server.url, grace=3600.0) as api, api.connect() as slow:
+        slow.sendall(b"POST /jobs HTTP/1.1\r\nHost: localhost\r\n")
+        for _ in range(2):
+            api.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: not is_listening(api))
+        slow.sendall(b"\r\n")
+        assert read_all(slow).startswith(b"HTTP/1.1 202 ")
+        assert api.wait() == 0
+
+
+def test_sigquit_ends_the_patience_at_once(own_server: RedisServer) -> None:
+    with running_api(own_server.url, grace=3600.0) as api, api.connect() as slow:
+        slow.sendall(b"POST /jobs HTTP/1.1\r\nHost: localhost\r\n")
+        api.process.send_signal(signal.SIGQUIT)
         assert api.wait() == 0
 
 

@@ -1,5 +1,6 @@
 """The API while Redis is away, in its many ways."""
 
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -89,6 +90,34 @@ def test_a_redis_that_is_full_refuses_jobs_and_still_shows_them(own_server: Redi
         assert is_taken(api)
 
 
+def test_a_redis_that_takes_no_writes_refuses_jobs_and_still_shows_them(own_server: RedisServer) -> None:
+    with running_api(own_server.url) as api, redis.Redis(port=own_server.port) as client:
+        job_id = api.request("POST", "/jobs").json["id"]
+        lose_the_disk(own_server, client)
+        for _ in range(3):
+            refused = api.request("POST", "/jobs")
+            assert_is_unavailable(refused)
+            assert "Redis takes no writes at the moment: MISCONF" in refused.json["detail"]
+        assert "MISCONF" in api.wait_for_log("redis refuses calls")["reason"]
+        assert_is_unavailable(api.request("GET", "/readyz"))
+        assert_is_unavailable(api.request("POST", f"/jobs/{job_id}/cancel"))
+        assert api.request("GET", f"/jobs/{job_id}").json["status"] == "pending"
+        for path in ("/jobs", "/queues", "/queues/default", "/supervisors", "/workers", "/handlers"):
+            assert api.request("GET", path).status == 200
+        # It needs no disk any more; with the setting as it was it would not even end.
+        client.config_set("save", "")
+        assert is_taken(api)
+
+
+def lose_the_disk(server: RedisServer, client: redis.Redis) -> None:
+    """Let a server have nowhere to save its data, and find that out."""
+    client.config_set("appendonly", "no")
+    client.config_set("save", "3600 1")
+    shutil.rmtree(server.directory)
+    client.bgsave()
+    wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+
 def test_a_key_of_the_wrong_type_is_told_once_in_the_log_and_by_the_readiness(own_server: RedisServer) -> None:
     with running_api(own_server.url) as api, redis.Redis(port=own_server.port) as client:
         client.set(Keys().ready("default"), "no sorted set")
@@ -111,7 +140,7 @@ def test_a_wrong_password_is_told_without_telling_it(own_server: RedisServer) ->
             assert_is_unavailable(refused)
             assert "Redis refuses the user or the password" in refused.json["detail"]
             assert b"wrong-secret" not in refused.body
-            assert api.wait_for_log("redis takes no jobs yet")
+            assert "user or the password" in api.wait_for_log("redis refuses calls")["reason"]
             assert not any("wrong-secret" in line for line in api.log)
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,10 +77,11 @@ def test_lines_become_jobs(up: Up) -> None:
 
 def test_pause_and_resume_reach_one_queue(up: Up) -> None:
     paused = up.run("pause", "--queue", "slow", "--reason", "a test")
-    assert (paused.returncode, paused.stdout) == (0, "Job processing paused\n")
+    assert (paused.returncode, paused.stdout) == (0, "Job processing paused in queue slow\n")
     held = up.submit("echo", 1, queue="slow")
     up.wait_for_status(up.submit("echo", 2), "succeeded")
     assert up.client.get_job(held)["status"] == "pending"
+    assert re.search(r"^paused +since .*, by api 127\.0\.0\.1: a test$", up.run("job", held).stdout, re.MULTILINE)
     resumed = up.run("resume", "--queue", "slow", "--json")
     assert json.loads(resumed.stdout)["message"] == "Job processing resumed"
     up.wait_for_status(held, "succeeded")

@@ -40,6 +40,11 @@ def first_stays(where: Where, job: Job):
     note(where.path, os.getpid(), job.attempt)
     if job.attempt == 1: time.sleep(600)
 
+@handler("stays", max_crashes=1)
+def stays(where: Where):
+    note(where.path, os.getpid())
+    time.sleep(600)
+
 @handler("until.file")
 def until_file(where: Where, job: Job):
     note(where.path, os.getpid(), job.attempt)

@@ -51,11 +51,13 @@ class World:
         lock_id: str = "lock",
         proofs: Sequence[str] = (),
         terms: Terms | None = None,
-        queues: str = "",
+        **who: Any,
     ) -> "Supervisor":
-        who = Registration(host="host", pid=4711, version="1", workers=2, queues=queues)
+        registration = Registration(**{"host": "host", "pid": 4711, "version": "1", "workers": 2, **who})
         terms = terms or self.terms
-        registering = Incarnation.register(self._watched, self.keys, name, who, terms, lock_id=lock_id, proofs=proofs)
+        registering = Incarnation.register(
+            self._watched, self.keys, name, registration, terms, lock_id=lock_id, proofs=proofs
+        )
         return Supervisor(self, self.run(registering))
 
     def enqueue(self, **options: Any) -> str:

@@ -41,31 +41,38 @@ local function open_queues(paused, served)
 end
 
 local CLAIM_FIELDS = {'status', 'token', 'failures', 'crashes', 'expires_ms', 'type', 'queue', 'payload', 'timeout_ms',
-  'max_attempts', 'max_crashes', 'backoff', 'created_ms', 'attempt', 'worker', 'owner', 'epoch'}
+  'max_attempts', 'max_crashes', 'backoff', 'created_ms'}
+local PAYLOAD = 8
 
--- A claimed job as the answer shows it.
-local function claimed_row(id, token, attempt, worker, fields)
-  return {id, token, fields.type, fields.queue, fields.payload, attempt, fields.timeout_ms or false,
-    fields.max_attempts or false, fields.max_crashes or false, fields.failures, fields.backoff or false,
-    fields.created_ms, worker}
+-- A claimed job as the answer shows it: the fields as they were read, four of them replaced.
+local function claimed_row(row, id, token, attempt, worker)
+  row[1], row[2], row[4], row[5] = id, token, attempt, worker
+  return row
+end
+
+local this_token = integer(now_us)
+
+-- Also after lost writes no token comes twice: the clock is not lost with them.
+local function next_token(last)
+  if not last or tonumber(last) < now_us then return this_token end
+  return integer(last + 1)
 end
 
 -- Begins an attempt on a job that is next in its queue; nil when there is nothing to run.
 local function begin(holder, id, worker)
   local job = holder.base .. 'job:' .. id
-  local fields = read_fields(job, CLAIM_FIELDS)
-  if fields.status ~= 'pending' then return nil end
-  if is_expired(fields.expires_ms, fields.failures, fields.crashes) then
+  local row = redis.call('HMGET', job, unpack(CLAIM_FIELDS))
+  local status, last_token, failures, crashes, expires_ms = unpack(row, 1, 5)
+  if status ~= 'pending' then return nil end
+  if is_expired(expires_ms, failures, crashes) then
     end_job(holder.base, id, 'expired', holder.limits)
     return nil
   end
-  -- Also after lost writes no token comes twice: the clock is not lost with them.
-  local token = integer(math.max(tonumber(fields.token or 0) + 1, now_us))
-  local attempt = integer(fields.failures + fields.crashes + 1)
+  local token, attempt = next_token(last_token), failures + crashes + 1
   redis.call('HSET', job, 'status', 'running', 'owner', holder.name, 'epoch', holder.epoch, 'token', token,
-    'worker', worker, 'started_ms', integer(now), 'attempt', attempt)
-  if fields.expires_ms then redis.call('ZREM', holder.base .. 'expiring', id) end
-  return claimed_row(id, token, attempt, worker, fields)
+    'worker', worker, 'started_ms', now, 'attempt', attempt)
+  if expires_ms then redis.call('ZREM', holder.base .. 'expiring', id) end
+  return claimed_row(row, id, token, attempt, worker)
 end
 
 -- A queue as it is claimed from: read in bites, one job ahead of what is taken, which leaves it in the end at once.
@@ -121,7 +128,7 @@ local function claim(holder, running, open, wanted, max_bytes)
     if job then
       jobs[#jobs + 1] = job
       put(index, job[1], job[2])
-      bytes = bytes + #job[5]
+      bytes = bytes + #job[PAYLOAD]
     end
   end
   if #index > 0 then redis.call('HSET', running, unpack(index)) end
@@ -144,9 +151,11 @@ local function replay(holder, answer)
   local words, jobs, kept_words, kept_claims = {}, {}, string.match(answer, '^(.*)|(.*)$')
   for word in string.gmatch(kept_words or '', '[^,]+') do words[#words + 1] = word end
   for id, token in string.gmatch(kept_claims or '', '([^ ,]+) ([^,]+)') do
-    local fields = read_fields(holder.base .. 'job:' .. id, CLAIM_FIELDS)
+    local job = holder.base .. 'job:' .. id
+    local fields = read_fields(job, {'status', 'owner', 'epoch', 'token', 'attempt', 'worker'})
     if is_held(fields, holder, token) then
-      jobs[#jobs + 1] = claimed_row(id, token, fields.attempt, fields.worker, fields)
+      local row = redis.call('HMGET', job, unpack(CLAIM_FIELDS))
+      jobs[#jobs + 1] = claimed_row(row, id, token, fields.attempt, fields.worker)
     end
   end
   return words, jobs

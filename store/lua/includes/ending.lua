@@ -9,7 +9,7 @@ local function keep_ms(status, limits) return status == 'failed' and limits.keep
 -- A record outlives its retention by an hour: trimming takes it before, with all its index entries. Only where nobody
 -- trims does it go by itself.
 local function expire_record(job, status, limits)
-  redis.call('PEXPIRE', job, integer(keep_ms(status, limits) + 3600000))
+  redis.call('PEXPIRE', job, keep_ms(status, limits) + 3600000)
 end
 
 -- So many indexes a call looks through for jobs that it deletes.

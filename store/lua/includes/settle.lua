@@ -29,12 +29,15 @@ local function next_status(attempt, fields, spent)
   return error('unknown outcome ' .. attempt.outcome)
 end
 
-local SETTLE_FIELDS = {'status', 'owner', 'epoch', 'token', 'queue', 'priority', 'sequence', 'attempt', 'failures',
-  'crashes', 'max_attempts', 'max_crashes', 'started_ms', 'worker', 'expires_ms', 'unhandled_ms', 'cancel_requested_ms',
-  'attempts_kept'}
+-- What ending any attempt needs to know of its job, and what else if it did not succeed. Nearly all succeed, and each
+-- field read costs.
+local HELD_FIELDS = {'status', 'owner', 'epoch', 'token', 'attempt', 'unhandled_ms', 'cancel_requested_ms'}
+local UNFINISHED_FIELDS = {'queue', 'priority', 'sequence', 'failures', 'crashes', 'max_attempts', 'max_crashes',
+  'started_ms', 'worker', 'expires_ms', 'attempts_kept'}
 
-local function read_fields(key, names)
-  local values, fields = redis.call('HMGET', key, unpack(names)), {}
+local function read_fields(key, names, fields)
+  local values = redis.call('HMGET', key, unpack(names))
+  fields = fields or {}
   for i, name in ipairs(names) do fields[name] = values[i] or nil end
   return fields
 end
@@ -63,10 +66,13 @@ end
 local function leave_verdict(fields, attempt, reason, set, gone)
   -- Nothing is there to remove before the first verdict.
   local fresh = fields.attempt == '1' and not fields.unhandled_ms
-  for name, value in pairs({reason = attempt.reason ~= '' and attempt.reason or reason or '', error = attempt.error,
-    result = attempt.result, receipt = attempt.receipt}) do
+  local function leave(name, value)
     if value ~= '' then put(set, name, value) elseif not fresh then gone[#gone + 1] = name end
   end
+  leave('reason', attempt.reason ~= '' and attempt.reason or reason or '')
+  leave('error', attempt.error)
+  leave('result', attempt.result)
+  leave('receipt', attempt.receipt)
   -- The ten minutes count from the first of unhandled attempts in a row.
   if attempt.outcome == 'unhandled' then
     put(set, 'unhandled_ms', fields.unhandled_ms or integer(now))
@@ -103,7 +109,7 @@ local function move(holder, id, fields, spent, status, due, set, gone)
     put_back(holder.base, id, fields, spent, status, due)
     return
   end
-  put(set, 'ended_ms', integer(now))
+  put(set, 'ended_ms', now)
   write(job, set, gone)
   expire_record(job, status, holder.limits)
   holder.ended[status] = holder.ended[status] or {}
@@ -116,27 +122,39 @@ local function is_held(fields, holder, token)
     and fields.token == token
 end
 
--- Settles one attempt of the incarnation `holder`. `attempt` holds outcome, final, delay_ms, reason, error, result,
--- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own).
--- Returns the job's next status; 'stale' or 'missing' when the attempt is no longer valid, and then writes nothing
--- to the job: whoever lost the claim writes nothing. `file_settled` must follow, before anything is claimed.
-local function settle(holder, id, token, attempt)
-  local fields = read_fields(holder.base .. 'job:' .. id, SETTLE_FIELDS)
-  if not fields.status then return 'missing' end
-  if not is_held(fields, holder, token) then return 'stale' end
+-- Counts what the attempt spends of the job's budgets.
+local function spend(fields, attempt, set)
   fields.max_attempts = fields.max_attempts or attempt.max_attempts
   fields.max_crashes = fields.max_crashes or attempt.max_crashes
   local spent = {
     failures = tonumber(fields.failures) + (FAILURE[attempt.outcome] and 1 or 0),
     crashes = tonumber(fields.crashes) + (CRASH[attempt.outcome] and 1 or 0),
   }
+  put(set, 'failures', spent.failures)
+  put(set, 'crashes', spent.crashes)
+  return spent
+end
+
+-- Settles one attempt of the incarnation `holder`. `attempt` holds outcome, final, delay_ms, reason, error, result,
+-- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own).
+-- Returns the job's next status; 'stale' or 'missing' when the attempt is no longer valid, and then writes nothing
+-- to the job: whoever lost the claim writes nothing. `file_settled` must follow, before anything is claimed.
+local function settle(holder, id, token, attempt)
+  local job = holder.base .. 'job:' .. id
+  local fields, spent, set, gone = read_fields(job, HELD_FIELDS), nil, {}, {}
+  if not fields.status then return 'missing' end
+  if not is_held(fields, holder, token) then return 'stale' end
+  if attempt.outcome ~= 'succeeded' then
+    read_fields(job, UNFINISHED_FIELDS, fields)
+    spent = spend(fields, attempt, set)
+  end
   local status, reason = next_status(attempt, fields, spent)
-  local set, gone = {'status', status, 'failures', spent.failures, 'crashes', spent.crashes}, {}
+  put(set, 'status', status)
   if attempt.detail ~= '' then keep_attempt(fields, attempt, set, gone) end
   -- What did not count says nothing: then the job keeps what the attempt before left behind.
   if not FREE[attempt.outcome] then leave_verdict(fields, attempt, reason, set, gone) end
   move(holder, id, fields, spent, status, now + tonumber(attempt.delay_ms), set, gone)
-  table.insert(holder.settled, id)
+  holder.settled[#holder.settled + 1] = id
   if fields.cancel_requested_ms then table.insert(holder.flagged, id) end
   return status
 end

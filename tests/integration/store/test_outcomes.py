@@ -4,6 +4,7 @@ import pytest
 
 from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.states import CRASHES, FAILURES, FREE, Outcome
+from tests.support.page import Page, quoted
 from tests.support.watched_redis import START_MS
 from tests.support.world import Supervisor, World, settling
 
@@ -28,6 +29,12 @@ FIVE_MINUTES_MS = 300_000
 
 def test_every_outcome_is_in_the_table() -> None:
     assert set(FIRST_ATTEMPT) == set(Outcome)
+
+
+def test_the_page_on_the_life_of_a_job_has_the_same_table() -> None:
+    rows = {quoted(row[0])[0]: [*quoted(row[3]), *quoted(row[4])] for row in Page("job-lifecycle.md").rows("Outcomes")}
+    ends = {outcome: [status, reason] for outcome, (status, _, _, reason) in FIRST_ATTEMPT.items()}
+    assert rows == {outcome: [word for word in words if word] for outcome, words in ends.items()}
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -71,6 +71,26 @@ def test_a_dead_supervisors_job_is_put_back_as_lost(world: World) -> None:
     assert heir.claim_one().attempt == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, "failed"),
+        ({"max_crashes": 2}, "pending"),
+        ({"type": "rich"}, "pending"),
+        ({"type": "declares.nothing"}, "pending"),
+        ({"type": "ech"}, "pending"),
+    ],
+)
+def test_a_job_without_a_budget_of_its_own_is_lost_by_the_one_that_its_supervisor_declares(
+    world: World, options: dict[str, Any], status: str
+) -> None:
+    dead, heir = world.register("dead", crash_budgets=" rich=12 echo=1"), world.register("heir")
+    die(world, 1, dead, heir, **options)
+    (job_id,) = world.snapshot()[f"running:{dead.member}"]
+    heir.beat()
+    assert world.status(job_id) == status
+
+
 def test_a_lease_that_has_not_ended_is_not_reaped(world: World) -> None:
     dead, heir = orphan(world)
     world.advance(-1)

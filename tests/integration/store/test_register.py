@@ -48,6 +48,7 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
             "lease_ms": str(LEASE_MS),
             "roster": '{"workers":[],"restarts":0}',
             "types": "{}",
+            "crash_budgets": "",
         },
     }
 

@@ -101,6 +101,18 @@ def test_a_killed_supervisor_takes_its_workers_along_and_is_replaced_at_once(pla
     assert (record.status, record.attempts[0].outcome) == (JobState.SUCCEEDED, Outcome.LOST)
 
 
+def test_a_job_that_came_before_its_type_was_known_is_reaped_by_what_its_handler_declares(place: Workplace) -> None:
+    path = place.folder / "starts"
+    job_id = place.submit("stays", {"path": str(path)})
+    first = place.start()
+    place.lines(path)
+    first.signal(signal.SIGKILL)
+    first.wait()
+    place.start().wait_for("ready")
+    record = place.end(job_id, timeout_seconds=8)
+    assert (record.status, record.reason, record.max_crashes) == (JobState.FAILED, "crash_loop", None)
+
+
 def test_jobs_survive_a_storm_of_kills(place: Workplace) -> None:
     command = place.start()
     command.wait_for("ready")

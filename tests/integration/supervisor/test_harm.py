@@ -84,7 +84,7 @@ def test_signals_that_ask_workers_to_stop_are_not_for_them(place: Workplace, gat
     place.start().wait_for("ready")
     job_id = place.submit("gate", gate.payload)
     worker = gate.wait_for_attempt()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         os.kill(worker, number)
     gate.open()
     assert result_of(place.end(job_id)) == 1

@@ -6,7 +6,15 @@ import pytest
 
 from jobworker.api.availability import Availability
 from jobworker.api.trouble import QUIET_SECONDS
-from jobworker.store.errors import InvalidJob, JobNotFound, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import (
+    InvalidJob,
+    JobNotFound,
+    StoreError,
+    StoreFull,
+    StoreMisconfigured,
+    StoreUnavailable,
+    WritesRefused,
+)
 from tests.support.waiting import wait_until
 
 
@@ -67,7 +75,7 @@ def test_a_probe_that_succeeds_lets_calls_through_again() -> None:
     wait_until(lambda: is_open(available))
 
 
-@pytest.mark.parametrize("error", [StoreFull(), StoreMisconfigured(), JobNotFound("x"), StoreError()])
+@pytest.mark.parametrize("error", [StoreFull(), WritesRefused(), StoreMisconfigured(), JobNotFound("x"), StoreError()])
 def test_an_error_that_redis_answers_with_is_no_outage(error: StoreError) -> None:
     probe = Probe()
     available = make_available(probe)
@@ -76,7 +84,7 @@ def test_an_error_that_redis_answers_with_is_no_outage(error: StoreError) -> Non
     assert probe.calls == 0
 
 
-@pytest.mark.parametrize("answer", [StoreFull(), StoreMisconfigured()])
+@pytest.mark.parametrize("answer", [StoreFull(), WritesRefused(), StoreMisconfigured()])
 def test_a_probe_that_is_refused_ends_the_outage(answer: StoreError) -> None:
     available = make_available(Probe(answer))
     fail(available, StoreUnavailable())
@@ -110,7 +118,9 @@ def test_closing_ends_the_probing() -> None:
     assert not is_open(available)
 
 
-@pytest.mark.parametrize("error", [StoreFull(), StoreMisconfigured("denied"), StoreError("wrong type")])
+@pytest.mark.parametrize(
+    "error", [StoreFull(), WritesRefused("replica"), StoreMisconfigured("denied"), StoreError("wrong type")]
+)
 def test_what_redis_refuses_is_remembered(error: StoreError) -> None:
     available = make_available(Probe())
     fail(available, error)

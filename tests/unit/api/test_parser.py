@@ -22,7 +22,13 @@ def code_of(parser: RequestParser) -> int | None:
 
 
 @pytest.mark.parametrize(
-    ("path", "limit"), [("/jobs", MAX_JOB_BODY_BYTES), ("/jobs/pause", MAX_BODY_BYTES), ("/nope", MAX_BODY_BYTES)]
+    ("path", "limit"),
+    [
+        ("/jobs", MAX_JOB_BODY_BYTES),
+        ("/jobs/", MAX_JOB_BODY_BYTES),
+        ("/jobs/pause", MAX_BODY_BYTES),
+        ("/nope", MAX_BODY_BYTES),
+    ],
 )
 def test_a_body_is_refused_by_its_announced_length_alone(path: str, limit: int) -> None:
     assert code_of(parse(head(path, f"Content-Length: {limit}"))) is None

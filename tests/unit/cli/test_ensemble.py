@@ -84,6 +84,23 @@ def test_ctrl_c_and_a_closed_terminal_drain_too(tmp_path: Path) -> None:
             assert "a stopped" in up.out
 
 
+def test_a_closed_terminal_drains_however_often_it_says_so_and_sigquit_hurries(tmp_path: Path) -> None:
+    with troupe(tmp_path, part("a", RELUCTANT)) as up:
+        up.wait_for("a started")
+        up.signal(signal.SIGHUP)
+        up.wait_for("a heard")
+        up.signal(signal.SIGHUP)
+        # It is taken after the signal before it, and has asked for nothing.
+        os.kill(pid_of(up, "a"), signal.SIGTERM)
+        up.wait_for("a stopped")
+        assert up.wait() == 0
+    with troupe(tmp_path, part("a", RELUCTANT)) as up:
+        up.wait_for("a started")
+        up.signal(signal.SIGQUIT)
+        assert up.wait() == 0
+        assert without_pids(up)[-1] == "a stopped"
+
+
 def test_a_part_that_dies_is_started_again(tmp_path: Path) -> None:
     with troupe(tmp_path, part("a"), part("b")) as up:
         up.wait_for("b started")

@@ -97,6 +97,19 @@ def test_the_command_prints_plain_text_where_there_is_no_terminal(stub: StubApi,
     assert stub.asked[0].path == "/jobs/0192"
 
 
+def test_a_job_that_waits_shows_the_pause_for_which_it_waits(stub: StubApi, invoke: Invoke) -> None:
+    pause = {"queue": None, "since": "2026-11-24T05:00:00.000Z", "who": "api 127.0.0.1", "reason": "disk\x1bfull"}
+    for status in ("pending", "scheduled"):
+        stub.will_answer(job(status=status))
+        stub.will_answer({"name": "default", "pause": pause})
+        shown = invoke("job", "0192").output
+        assert "paused        everything, since 2026-11-24T05:00:00.000Z, by api 127.0.0.1: disk\\x1bfull\n" in shown
+        assert stub.asked[-1].path == "/queues/default"
+    stub.will_answer(job(status="pending"))
+    stub.will_answer({"name": "default", "pause": None})
+    assert "paused" not in invoke("job", "0192").output
+
+
 def test_json_prints_the_answer(stub: StubApi, invoke: Invoke) -> None:
     stub.will_answer({"id": "0192"})
     assert invoke("job", "0192", "--json").output == '{"id":"0192"}\n'

@@ -10,20 +10,21 @@ Invoke = Callable[..., Result]
 
 
 def test_pause_without_a_queue_pauses_everything(stub: StubApi, invoke: Invoke) -> None:
-    stub.will_answer({"message": "Job processing paused"})
+    stub.will_answer({"message": "Job processing paused", "queue": None})
     assert invoke("pause").output == "Job processing paused\n"
     assert (stub.asked[0].path, stub.asked[0].body) == ("/jobs/pause", {})
 
 
 def test_pause_hands_queue_and_reason_on(stub: StubApi, invoke: Invoke) -> None:
-    stub.will_answer({"message": "Job processing paused"})
-    invoke("pause", "--queue", "images", "--reason", "disk full")
+    stub.will_answer({"message": "Job processing paused", "queue": "images"})
+    result = invoke("pause", "--queue", "images", "--reason", "disk full")
+    assert result.output == "Job processing paused in queue images\n"
     assert stub.asked[0].body == {"queue": "images", "reason": "disk full"}
 
 
 def test_resume_hands_the_queue_on(stub: StubApi, invoke: Invoke) -> None:
-    stub.will_answer({"message": "Job processing resumed"})
-    assert invoke("resume", "--queue", "images").output == "Job processing resumed\n"
+    stub.will_answer({"message": "Job processing resumed", "queue": "images"})
+    assert invoke("resume", "--queue", "images").output == "Job processing resumed in queue images\n"
     assert (stub.asked[0].path, stub.asked[0].body) == ("/jobs/resume", {"queue": "images"})
 
 

@@ -72,6 +72,13 @@ def test_a_payload_that_is_not_json_is_a_usage_error_and_nothing_is_sent(
     assert stub.asked == []
 
 
+@pytest.mark.parametrize(("payload", "why"), [("", "it is empty"), ('"\\ud800"', "half of a surrogate pair")])
+def test_a_payload_that_looks_truncated_and_is_not_is_told_what_it_lacks(
+    invoke: Invoke, payload: str, why: str
+) -> None:
+    assert why in sentence(invoke("submit", "echo", payload))
+
+
 def test_a_number_that_json_cannot_say_is_a_usage_error(stub: StubApi, invoke: Invoke) -> None:
     assert "finite" in sentence(invoke("submit", "echo", "--delay", "nan"))
     assert stub.asked == []
@@ -128,6 +135,21 @@ def test_each_line_is_a_job_whose_gaps_the_options_fill(stub: StubApi, invoke: I
         {"type": "echo", "priority": 9, "payload": 1},
         {"type": "sleep", "priority": 1, "payload": 2.5},
     ]
+
+
+def test_lines_that_name_their_own_types_need_none_for_all(stub: StubApi, invoke: Invoke) -> None:
+    accept(stub, "id-1")
+    result = invoke("submit", "--lines", "-", stdin='{"type": "echo"}\n{"payload": 1}\n')
+    assert (result.stdout, result.return_value) == ("id-1\n", 1)
+    assert result.stderr.startswith("jobworker: line 2: it names no type; name one there, or TYPE for all")
+    assert [asked.body for asked in stub.asked] == [{"type": "echo"}]
+
+
+def test_a_single_job_needs_a_type(stub: StubApi, invoke: Invoke) -> None:
+    result = invoke("submit", "--priority", "5")
+    assert sentence(result).startswith("Missing argument 'TYPE'")
+    assert getattr(result.exception, "exit_code", None) == 2
+    assert stub.asked == []
 
 
 def test_lines_may_come_from_standard_input(stub: StubApi, invoke: Invoke) -> None:

@@ -8,9 +8,9 @@ from jobworker.store.claims import Attempted, Claim, Settle, decode_attempts
 from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.states import Outcome
 
-ROW = [
-    *(b"the-id", b"1764000000000001", b"resize", b"images", b"\x00\xff", b"3", b"2500", b"4", b"6", b"1"),
-    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000", b"77"),
+ROW: list[bytes | int] = [
+    *(b"the-id", b"1764000000000001", b"1", 3, b"77", b"resize", b"images", b"\x00\xff", b"2500", b"4", b"6"),
+    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000"),
 ]
 
 
@@ -33,9 +33,8 @@ def test_a_row_is_a_claim() -> None:
 
 
 def test_what_nobody_has_said_is_none() -> None:
-    row: list[bytes | None] = list(ROW)
-    row[6:9] = [None, None, None]
-    row[10] = None
+    row: list[bytes | int | None] = list(ROW)
+    row[8:12] = [None, None, None, None]
     claim = Claim.decode(row)
     assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.backoff) == (None, None, None, None)
 

@@ -7,7 +7,14 @@ import pytest
 import redis.exceptions as errors
 
 from jobworker.store.connection import connect, connect_async, translate, translated
-from jobworker.store.errors import OutcomeUnknown, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable
+from jobworker.store.errors import (
+    OutcomeUnknown,
+    StoreError,
+    StoreFull,
+    StoreMisconfigured,
+    StoreUnavailable,
+    WritesRefused,
+)
 
 
 def wrapped(cause: Exception) -> Exception:
@@ -40,14 +47,14 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
         (errors.MaxConnectionsError("Too many connections"), StoreUnavailable, "Too many connections"),
         (TimeoutError(), OutcomeUnknown, "not reachable: TimeoutError"),
         (ConnectionResetError(104, "reset by peer"), OutcomeUnknown, "reset by peer"),
-        (errors.BusyLoadingError("loading"), StoreUnavailable, "takes no writes at the moment: loading"),
-        (errors.ReadOnlyError("replica"), StoreUnavailable, "takes no writes at the moment: replica"),
-        (errors.ClusterDownError("down"), StoreUnavailable, "takes no writes at the moment"),
-        (errors.MasterDownError("no master"), StoreUnavailable, "takes no writes at the moment"),
-        (errors.TryAgainError("later"), StoreUnavailable, "takes no writes at the moment"),
-        (errors.ResponseError("MISCONF disk full"), StoreUnavailable, "takes no writes at the moment: MISCONF"),
-        (errors.ResponseError("NOREPLICAS none"), StoreUnavailable, "takes no writes at the moment: NOREPLICAS"),
-        (errors.ResponseError("BUSY script"), StoreUnavailable, "takes no writes at the moment: BUSY"),
+        (errors.BusyLoadingError("loading"), StoreUnavailable, "takes no calls at the moment: loading"),
+        (errors.ReadOnlyError("replica"), WritesRefused, "takes no writes at the moment: replica"),
+        (errors.ClusterDownError("down"), StoreUnavailable, "takes no calls at the moment"),
+        (errors.MasterDownError("no master"), StoreUnavailable, "takes no calls at the moment"),
+        (errors.TryAgainError("later"), StoreUnavailable, "takes no calls at the moment"),
+        (errors.ResponseError("MISCONF disk full"), WritesRefused, "takes no writes at the moment: MISCONF"),
+        (errors.ResponseError("NOREPLICAS none"), WritesRefused, "takes no writes at the moment: NOREPLICAS"),
+        (errors.ResponseError("BUSY script"), StoreUnavailable, "takes no calls at the moment: BUSY"),
         (errors.ResponseError("ERR wrong"), StoreError, "answered with an error: ERR wrong"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
@@ -58,8 +65,9 @@ def test_every_error_says_who_must_act(error: Exception, kind: type[StoreError],
     assert words in str(ours)
 
 
-def test_a_full_store_counts_as_away_for_those_who_do_not_care_why() -> None:
-    assert issubclass(StoreFull, StoreUnavailable)
+def test_a_store_without_room_or_writes_counts_as_away_for_those_who_do_not_care_why() -> None:
+    assert issubclass(StoreFull, WritesRefused)
+    assert issubclass(WritesRefused, StoreUnavailable)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from jobworker.supervisor.desk import LATE_START_SECONDS, Desk
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
 from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
 from tests.unit.supervisor.conftest import Running
@@ -67,6 +68,7 @@ class Scene:
     def hand(self, worker: WorkerProcess, token: int = 100, **fields: Any) -> Claim:
         claim = a_claim(worker=worker.pid, token=token, **fields)
         self.desk.hand_out(claim)
+        self.turn()
         return claim
 
     @property
@@ -105,17 +107,45 @@ def test_a_report_settles_and_frees_the_worker(scene: Scene) -> None:
     assert scene.first.stage is Stage.IDLE
 
 
-@pytest.mark.parametrize("trouble", ["unknown", "busy", "dead"])
+@pytest.mark.parametrize("trouble", ["unknown", "busy"])
 def test_a_claim_whose_worker_is_gone_goes_back_free(scene: Scene, trouble: str) -> None:
     if trouble == "unknown":
         scene.desk.hand_out(a_claim(worker=1))
-    elif trouble == "busy":
+    else:
         scene.first.stage = Stage.BUSY
         scene.hand(scene.first)
-    else:
-        # Dead and not reaped yet; here the other end tells it.
-        scene.first._theirs.close()
-        scene.hand(scene.first)
+    assert scene.outcomes == [(100, Outcome.RECALLED)]
+    assert scene.desk.empty
+
+
+def test_a_worker_whose_mailbox_takes_nothing_is_killed_and_its_claim_goes_back_free(scene: Scene) -> None:
+    scene.first.mailbox.close_writing()
+    scene.hand(scene.first)
+    assert scene.killer.told == [scene.first.pid]
+    assert scene.desk.held() == [Attempted("job-1", 100)]
+    shoot(scene.first)
+    scene.turn()
+    assert scene.outcomes == [(100, Outcome.RECALLED)]
+    assert scene.desk.empty
+
+
+def test_a_claim_is_held_before_its_worker_is_sent_it(scene: Scene) -> None:
+    scene.desk.hand_out(a_claim(worker=scene.first.pid))
+    assert scene.desk.held() == [Attempted("job-1", 100)]
+    assert scene.first.stage is Stage.BUSY
+    assert scene.first.recall() == []
+
+
+@pytest.mark.parametrize("reaped_first", [True, False])
+def test_a_worker_that_is_killed_before_it_was_sent_its_claim_is_sent_nothing(
+    scene: Scene, *, reaped_first: bool
+) -> None:
+    scene.desk.hand_out(a_claim(worker=scene.first.pid))
+    scene.desk.end_all(Intent(Outcome.CRASHED, "in a test"))
+    shoot(scene.first)
+    if reaped_first:
+        scene.pool.reap_orphans()
+    scene.turn()
     assert scene.outcomes == [(100, Outcome.RECALLED)]
     assert scene.desk.empty
 

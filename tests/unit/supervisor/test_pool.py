@@ -5,13 +5,15 @@ import errno
 import os
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobworker.store.states import Outcome
 from jobworker.supervisor.errors import WorkerStartFailed
-from jobworker.supervisor.messages import Hello, LoadFailure, Report
+from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
@@ -58,11 +60,11 @@ class Told:
 class Scene:
     """A pool of two workers and a spare."""
 
-    def __init__(self, running: Running, stand_ins: StandIns) -> None:
+    def __init__(self, running: Running, stand_ins: StandIns, **options: float) -> None:
         self.runner, self.loop = running
         self.stand_ins = stand_ins
         self.killer = Killed()
-        self.pool = Pool(2, 1, stand_ins.fork, self.killer, self.loop)
+        self.pool = Pool(2, 1, stand_ins.fork, self.killer, self.loop, **options)
         self.told = self.pool.listener = Told()
 
     @property
@@ -119,6 +121,20 @@ def test_the_first_worker_is_alone_until_it_is_ready(scene: Scene) -> None:
     assert scene.pool.first_hello.result() == HELLO
 
 
+def test_a_slow_import_is_named_less_and_less_often_until_it_is_over(running: Running, stand_ins: StandIns) -> None:
+    scene = Scene(running, stand_ins, slow_start_seconds=0.01)
+    with capture_logs() as logs:
+        scene.pool.start()
+        say(scene.made[0], Importing("work.py"))
+        running.until(lambda: len(logs) == 3)
+        say(scene.made[0], HELLO)
+        scene.let_pass()
+        scene.let_pass(0.1)
+    slow = [line for line in logs if line["event"] == "still importing handlers"]
+    told = [(line["module"], line["seconds"]) for line in slow if line["worker"] == scene.made[0].pid]
+    assert told == [("work.py", 0.01), ("work.py", 0.02), ("work.py", 0.04)]
+
+
 def test_as_many_serve_as_wanted_and_the_rest_is_spare(scene: Scene) -> None:
     scene.full()
     assert scene.stages() == [Stage.IDLE, Stage.IDLE, Stage.SPARE]
@@ -149,6 +165,35 @@ def test_a_kill_waits_for_no_fork_and_the_dead_are_replaced(scene: Scene) -> Non
     assert len(scene.made) == 3
     scene.die(scene.made[0])
     assert scene.stages()[2:] == [Stage.IDLE, Stage.STARTING, Stage.STARTING]
+
+
+def test_nothing_is_forked_while_something_is_being_killed(scene: Scene) -> None:
+    scene.full()
+    scene.made[0].stage = scene.made[1].stage = Stage.BUSY
+    scene.killer._roots[scene.made[1].pid] = (0, 0)
+    scene.die(scene.made[0])
+    assert scene.stages()[1:] == [Stage.BUSY, Stage.IDLE]
+    scene.killer._roots.clear()
+    scene.die(scene.made[1])
+    assert scene.stages()[2:] == [Stage.IDLE, Stage.STARTING, Stage.STARTING]
+
+
+def test_between_two_forks_the_loop_turns(scene: Scene) -> None:
+    scene.full()
+    for worker in scene.made[:2]:
+        worker.stage = Stage.BUSY
+        shoot(worker)
+    made: list[int] = []
+
+    async def reap_and_count() -> None:
+        scene.pool.reap_orphans()
+        for _ in range(4):
+            made.append(len(scene.made))
+            await asyncio.sleep(0)
+
+    scene.runner.run(reap_and_count())
+    assert made[-1] == 5
+    assert all(after - before <= 1 for before, after in pairwise([4, *made]))
 
 
 def test_what_cannot_be_killed_is_replaced_after_a_while(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from tests.support.stand_ins import StandIns, shoot
 
 FORK = """
 import json, os, resource, signal, sys, threading
-from jobworker.supervisor.process import Forker, WORKER_BROKEN, raise_open_files
+from jobworker.supervisor.process import STOP_SIGNALS, Forker, WORKER_BROKEN, raise_open_files
 kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
 
 def look(mailbox, board):
@@ -53,7 +53,7 @@ def test_a_worker_has_nothing_of_its_supervisor_but_what_it_should() -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == soft
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): os.kill(os.getpid(), number)
+    for number in STOP_SIGNALS: os.kill(os.getpid(), number)
     return 0""",
         WAIT,
     )

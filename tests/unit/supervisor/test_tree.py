@@ -1,5 +1,6 @@
 """Killing process trees, escapees included. The deeds are done in a process of their own: it becomes a subreaper."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from jobworker.supervisor.tree import Killer, descendants, read_children, send
+from jobworker.supervisor.tree import EMPTY_PASSES, Children, Killer, descendants, read_children, send
 
 #: A supervisor with two children, one of which has a child and two escapees; prints their pids, then does the deed.
 DEED = """
 import asyncio, os, signal, sys, time
 from jobworker.supervisor.process import become_subreaper
-from jobworker.supervisor.tree import Killer, read_children, descendants
+from jobworker.supervisor.tree import EMPTY_PASSES, Children, Killer, read_children, descendants
 
 def child(body=None):
     reading, writing = os.pipe()
@@ -124,6 +125,36 @@ async def main():
     Killer().kill_now([newcomer, bystander])
 asyncio.run(main())
 """)
+
+
+def test_the_deaths_of_many_share_their_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = 0
+
+    def see_nothing() -> Children:
+        nonlocal passes
+        passes += 1
+        return {}
+
+    monkeypatch.setattr("jobworker.supervisor.tree.read_children", see_nothing)
+
+    async def bury_many() -> None:
+        killer = Killer()
+        await asyncio.gather(*(killer.end_orphans({}) for _ in range(50)))
+
+    asyncio.run(bury_many())
+    assert passes == EMPTY_PASSES
+
+
+def test_who_gives_up_waiting_for_a_pass_takes_it_from_nobody() -> None:
+    async def give_up_one() -> None:
+        killer = Killer()
+        first, second = (asyncio.create_task(killer.end_orphans({})) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert first.cancelled()
+
+    asyncio.run(give_up_one())
 
 
 def test_our_own_children_are_found_below_us() -> None:

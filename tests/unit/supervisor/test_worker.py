@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,18 @@ from jobworker.handlers.registry import Registry
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages, worker
 from jobworker.supervisor.board import Board, boottime_ns
-from jobworker.supervisor.mailbox import open_mailbox
-from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.mailbox import End, open_mailbox
+from jobworker.supervisor.messages import Assignment, Importing, Report
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
 from jobworker.supervisor.worker import Surroundings, Worker
+
+
+@contextmanager
+def mailbox() -> Iterator[tuple[End, End]]:
+    ends = open_mailbox()
+    yield ends
+    for end in ends:
+        end.close()
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +157,7 @@ def test_folder_umask_timers_and_signals_are_put_back(tmp_path: Path) -> None:
     assert (os.getcwd(), now) == (folder, mask)
     assert [signal.getitimer(timer)[0] for timer in (0, 1, 2)] == [0, 0, 0]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
-    assert [signal.getsignal(number) for number in STOP_SIGNALS] == [do_nothing] * 3
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == [do_nothing] * len(STOP_SIGNALS)
 
 
 def test_the_folder_is_put_back_also_when_it_was_removed(tmp_path: Path) -> None:
@@ -181,7 +190,9 @@ def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> Non
         "@handler('mine', timeout=None, max_attempts=7)\n"
         "def mine(n: int):\n    'Say it.\\n\\nMore.'\n"
     )
-    hello = worker._load([str(file)], Registry())
+    with mailbox() as (ours, theirs):
+        hello = worker._load([str(file)], Registry(), theirs)
+        assert [messages.decode(frame) for frame in ours.receive_waiting()] == [Importing(str(file))]
     assert [entry.type for entry in hello.entries] == ["echo", "mine", "sleep"]
     (mine,) = (entry for entry in hello.entries if entry.type == "mine")
     assert (mine.schema, mine.description, mine.digest) == ({"type": "integer"}, "Say it.", hello.digest)
@@ -189,8 +200,8 @@ def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> Non
 
 
 def test_a_module_that_does_not_load_is_told(tmp_path: Path) -> None:
-    with pytest.raises(LoadFailed, match="does not exist"):
-        worker._load([str(tmp_path / "none.py")], Registry())
+    with mailbox() as (_, theirs), pytest.raises(LoadFailed, match="does not exist"):
+        worker._load([str(tmp_path / "none.py")], Registry(), theirs)
 
 
 def _close_standard_output() -> None:

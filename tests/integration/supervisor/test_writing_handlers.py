@@ -1,0 +1,74 @@
+"""docs/writing-handlers.md: every block of Python is run, by a real supervisor or by pytest."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from jobworker.handlers import Job
+from jobworker.handlers.declaration import Declaration
+from jobworker.handlers.limits import MAX_JSON_DEPTH, MAX_RESULT_BYTES
+from jobworker.store.job import JobRecord
+from tests.support.page import Page, quoted
+from tests.support.supervisor_process import Workplace
+
+PAGE: Final = Page("writing-handlers.md")
+
+
+def files() -> Mapping[str, str]:
+    """Return the files of the page: each block says in its first line into which it goes."""
+    sources: dict[str, str] = {}
+    for block in PAGE.blocks("python"):
+        name = block.partition("\n")[0].removeprefix("# ")
+        sources[name] = sources.get(name, "") + block
+    return sources
+
+
+def test_every_block_says_into_which_file_it_goes() -> None:
+    assert files().keys() == {"work.py", "test_work.py"}
+
+
+@pytest.mark.real
+def test_every_job_of_the_page_comes_to_what_the_page_says(place: Workplace) -> None:
+    (place.folder / "work.py").write_text(files()["work.py"])
+    place.start().wait_for("ready")
+    rows = [[quoted(cell)[0] for cell in row] for row in PAGE.rows("What they come to")]
+    ids = [place.submit(kind, msgspec.json.decode(payload)) for kind, payload, *_ in rows]
+    for (kind, _, status, told), job_id in zip(rows, ids, strict=True):
+        job = place.end(job_id)
+        assert job.status == status, job.error
+        assert re.fullmatch(re.escape(told).replace("…", r"\d+"), came_to(job)), kind
+    declared = set(re.findall(r'@handler\("([^"]+)"', files()["work.py"]))
+    assert {row[0] for row in rows} == declared
+
+
+def came_to(job: JobRecord) -> str:
+    return (job.result or b"").decode() if job.status == "succeeded" else job.reason or ""
+
+
+def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
+    for name, source in files().items():
+        (tmp_path / name).write_text(source)
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_work.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout
+    assert f"{files()['test_work.py'].count('def test_')} passed" in ran.stdout
+
+
+def test_every_option_of_a_declaration_is_told_and_no_other() -> None:
+    assert {quoted(row[0])[0] for row in PAGE.rows("The declaration")} == set(Declaration.__struct_fields__)
+
+
+def test_every_attribute_of_a_job_is_told_and_no_other() -> None:
+    attributes = {quoted(row[0])[0] for row in PAGE.rows("The job")}
+    assert attributes == {*Job.__struct_fields__, "seconds_left"}
+
+
+def test_the_limits_of_a_result_are_those_of_the_code() -> None:
+    said = f"up to {MAX_RESULT_BYTES // 1024**2} MiB and {MAX_JSON_DEPTH} levels"
+    assert said in " ".join(PAGE.text.split())

@@ -1,0 +1,98 @@
+"""docs/job-lifecycle.md and the code tell the same: states, outcomes, reasons, durations and defaults."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import jobworker.store.scripts
+from jobworker.store.backoff import Backoff
+from jobworker.store.setting import SETTINGS
+from jobworker.store.states import CRASHES, ENDED, FAILURES, TRANSITIONS, JobState, Outcome
+from jobworker.supervisor.desk import LATE_START_SECONDS
+from jobworker.supervisor.session import SWEEP_SECONDS
+from jobworker.supervisor.settlement import UNHANDLED_SECONDS
+from tests.support.page import Page, quoted
+
+PAGE: Final = Page("job-lifecycle.md")
+WORDS: Final = " ".join(PAGE.text.split())
+LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua" / "includes"
+SETTLE: Final = (LUA / "settle.lua").read_text()
+ENDING: Final = (LUA / "ending.lua").read_text()
+
+Edges = set[tuple[str, str]]
+
+
+def edges_of_the_code() -> Edges:
+    return {(state, following) for state in TRANSITIONS for following in TRANSITIONS[state]}
+
+
+def names(title: str) -> list[str]:
+    return [quoted(row[0])[0] for row in PAGE.rows(title)]
+
+
+def number(pattern: str, source: str) -> int:
+    found = re.search(pattern, source)
+    assert found, pattern
+    return int(found[1])
+
+
+def test_the_states_are_those_of_the_code_with_the_four_ends_last() -> None:
+    assert names("States") == list(JobState)
+    assert "The last four are ends." in WORDS
+    assert set(names("States")[-4:]) == ENDED
+
+
+def test_the_transitions_are_those_of_the_code() -> None:
+    rows = [(quoted(row[0])[0], quoted(row[1])[0]) for row in PAGE.rows("Transitions")]
+    assert set(rows) == edges_of_the_code()
+    assert len(rows) == len(set(rows))
+
+
+def test_the_diagram_shows_the_transitions_of_the_code() -> None:
+    (diagram,) = PAGE.blocks("mermaid")
+    kind, *arrows = diagram.splitlines()
+    drawn = {tuple(arrow.partition(":")[0].split(" --> ")) for arrow in map(str.strip, arrows)}
+    assert kind == "stateDiagram-v2"
+    assert drawn == edges_of_the_code() | {("[*]", "pending"), ("[*]", "scheduled")}
+
+
+def test_every_outcome_spends_the_budget_that_the_code_says() -> None:
+    spent = dict.fromkeys(FAILURES, "`max_attempts`") | dict.fromkeys(CRASHES, "`max_crashes`")
+    rows = {quoted(row[0])[0]: row[2] for row in PAGE.rows("Outcomes")}
+    assert rows == {outcome: spent.get(outcome, "nothing") for outcome in Outcome}
+
+
+def test_the_reasons_are_those_that_the_scripts_write() -> None:
+    hopeless = re.search(r"HOPELESS = \{(.*?)\}", SETTLE)
+    assert hopeless
+    written = {*re.findall(r"return 'failed', '(\w+)'", SETTLE), *re.findall(r"'(\w+)'", hopeless[1])}
+    assert set(names("Reasons")) == written
+
+
+@pytest.mark.parametrize(("failures", "seconds"), PAGE.rows("Budgets and retries"))
+def test_a_retry_waits_as_the_page_says(failures: str, seconds: str) -> None:
+    assert Backoff(jitter=False).delay_ms(int(failures)) == 1000 * int(seconds)
+
+
+def test_the_durations_are_those_of_the_code() -> None:
+    unhandled_minutes = number(r"UNHANDLED_FOR_MS = (\d+)", SETTLE) // 60_000
+    last_hours = number(r"keep_ms\(status, limits\) \+ (\d+)", ENDING) // 3_600_000
+    for words in (
+        f"again after 1 to {UNHANDLED_SECONDS:g} seconds, for {unhandled_minutes} minutes",
+        f"for {unhandled_minutes} minutes no supervisor that claimed it",
+        f"at most {LATE_START_SECONDS:g} second after the job was handed to it",
+        f"by a sweep every {SWEEP_SECONDS:g} seconds",
+        f"drops a record by itself {last_hours} hour later",
+        f"the last {number(r'count > ([0-9]+)', SETTLE)} attempts",
+    ):
+        assert words in WORDS
+
+
+def test_the_defaults_and_ranges_are_those_of_the_settings() -> None:
+    rows = {quoted(row[0])[0]: [quoted(row[1])[0], row[2]] for row in PAGE.rows("Defaults")}
+    for name, row in rows.items():
+        assert row == [SETTINGS[name].to_text(SETTINGS[name].default), SETTINGS[name].allowed], name
+    assert rows.keys() >= {name for name in SETTINGS if name.startswith("jobs.")}
+    assert set(re.findall(r"`((?:jobs|supervisor)\.\w+)`", PAGE.text)) <= rows.keys()
