@@ -9,8 +9,9 @@ import redis
 from msgspec import Struct
 from redis.exceptions import ResponseError
 
-from jobworker.store.audit import Audit, Report
+from jobworker.store.audit import Audit
 from jobworker.store.connection import connect, translated
+from jobworker.store.flaws import Report
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.pause import Pause
