@@ -47,17 +47,17 @@ class SupervisorView(Struct, frozen=True):
 
     name: str
     epoch: int
-    host: str
-    pid: int
-    version: str
-    workers: int
+    host: str | None
+    pid: int | None
+    version: str | None
+    workers: int | None
     #: Empty: it serves every queue.
     queues: tuple[QueueShare, ...]
     started_at: str
-    heard_at: str
+    heard_at: str | None
     lease_left_seconds: float
     running: int
-    restarts: int
+    restarts: int | None
 
 
 class RunningJobView(Struct, frozen=True):
@@ -110,6 +110,7 @@ def view_queue(queue: Queue) -> QueueView:
 
 def view_supervisor(supervisor: Supervisor) -> SupervisorView:
     """Show a supervisor."""
+    silent_ms, roster = supervisor.silent_ms, supervisor.roster
     return SupervisorView(
         name=supervisor.name,
         epoch=supervisor.epoch,
@@ -119,10 +120,10 @@ def view_supervisor(supervisor: Supervisor) -> SupervisorView:
         workers=supervisor.workers,
         queues=supervisor.queues,
         started_at=format_instant(supervisor.epoch // 1000),
-        heard_at=format_instant(supervisor.now_ms - supervisor.silent_ms),
+        heard_at=None if silent_ms is None else format_instant(supervisor.now_ms - silent_ms),
         lease_left_seconds=supervisor.lease_left_ms / 1000,
         running=supervisor.running,
-        restarts=supervisor.roster.restarts,
+        restarts=None if roster is None else roster.restarts,
     )
 
 

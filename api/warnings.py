@@ -20,33 +20,25 @@ def warnings_of(store: JobStore) -> Iterator[str]:
     supervisors = store.fleet.supervisors()
     if not supervisors:
         yield "no supervisor is running"
-    yield from (_describe_silence(supervisor) for supervisor in supervisors if _is_silent(supervisor))
-    yield from (_describe_idleness(supervisor) for supervisor in supervisors if _has_no_worker(supervisor))
+    yield from (sentence for supervisor in supervisors for sentence in _describe_supervisor(supervisor))
     # One that serves every queue leaves none alone.
     if supervisors and all(supervisor.queues for supervisor in supervisors):
         yield from _describe_unserved(store.fleet.queues())
     yield from map(_describe_pause, store.pauses())
 
 
-def _is_silent(supervisor: Supervisor) -> bool:
-    return supervisor.lease_left_ms < supervisor.lease_ms / 3
-
-
-def _describe_silence(supervisor: Supervisor) -> str:
-    return f"supervisor {supervisor.name} was last heard {supervisor.silent_ms / 1000:.0f} s ago"
-
-
-def _has_no_worker(supervisor: Supervisor) -> bool:
+def _describe_supervisor(supervisor: Supervisor) -> Iterator[str]:
+    """What a record that is half gone, or of another version, does not tell is no reason to warn."""
+    if supervisor.silent_ms is not None and supervisor.silent_ms > 2 * supervisor.lease_left_ms:
+        yield f"supervisor {supervisor.name} was last heard {supervisor.silent_ms / 1000:.0f} s ago"
     # A supervisor that has just registered has told of none yet.
     settled = supervisor.now_ms - supervisor.epoch / 1000 > SETTLED_MS
-    return settled and all(worker.state == "ending" for worker in supervisor.roster.workers)
-
-
-def _describe_idleness(supervisor: Supervisor) -> str:
-    return (
-        f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
-        " have changed since its start (its log says which); restart it"
-    )
+    roster = supervisor.roster
+    if settled and roster is not None and all(worker.state == "ending" for worker in roster.workers):
+        yield (
+            f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
+            " have changed since its start (its log says which); restart it"
+        )
 
 
 def _describe_unserved(queues: Sequence[Queue]) -> Iterator[str]:

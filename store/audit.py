@@ -1,60 +1,18 @@
-"""Whether jobs and state indexes agree: each job in exactly one, where its record says. Looks while work goes on."""
+"""Whether jobs and indexes agree: each job in the one state index that its record says. Looks while work goes on."""
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 import redis
-from msgspec import Struct, field
+from msgspec import Struct
 
 from jobworker.store.connection import translated
+from jobworker.store.flaws import STEP, Flaw, Kind, Report
 from jobworker.store.keys import Keys
 from jobworker.store.place import PLACE_FIELDS, Place, place_of
 from jobworker.store.retention import Retention
+from jobworker.store.secondary import SecondaryAudit
 from jobworker.store.states import ENDED, JobState
-
-#: How much is asked for at once: nobody waits long behind it.
-STEP: Final = 200
-
-
-class Kind(StrEnum):
-    """What is wrong with a job and an index."""
-
-    #: The index names a job that has no record.
-    GONE = "gone"
-    #: Likewise, of a job that had ended, before its time to be forgotten.
-    FORGOTTEN = "forgotten"
-    #: Its record does not say where it stands.
-    DAMAGED = "damaged"
-    #: Its record says that it stands elsewhere, where it does not.
-    ELSEWHERE = "elsewhere"
-    #: It stands elsewhere, as its record says, and here, too.
-    DOUBLED = "doubled"
-    #: It stands here with another score than its record says.
-    DISORDERED = "disordered"
-    #: The index in which its record says that it stands does not name it.
-    UNLISTED = "unlisted"
-    #: Nobody looks into that index, for its queue or its supervisor is not known.
-    UNSEEN = "unseen"
-
-
-class Flaw(Struct, frozen=True):
-    """One contradiction in the data."""
-
-    kind: Kind
-    job_id: str
-    index: str
-
-
-class Report(Struct):
-    """What an audit has found, and how much it has looked at."""
-
-    flaws: list[Flaw] = field(default_factory=list[Flaw])
-    entries: int = 0
-    records: int = 0
-    #: Whether nothing was left out.
-    complete: bool = True
 
 
 class _Standing(Struct, frozen=True):
@@ -71,7 +29,7 @@ class _Standing(Struct, frozen=True):
 
 
 class Audit:
-    """Walks the state indexes, then the records, at most `most` entries of each (None: all); changes nothing.
+    """Walks the indexes, then the records, at most `most` entries of each (None: all); changes nothing.
 
     Work goes on meanwhile: what looks wrong is read again, all in one moment, before it is called a flaw.
     """
@@ -83,6 +41,7 @@ class Audit:
         self._retention = retention
         self._most = most
         self._report = Report()
+        self._secondary = SecondaryAudit(client, keys, self._report, most=most)
 
     def run(self) -> Report:
         """Return what is wrong."""
@@ -91,6 +50,7 @@ class Audit:
                 self._walk_index(index, self._client.zscan_iter(index, count=STEP))
             for index in self._running_indexes():
                 self._walk_index(index, self._client.hscan_iter(index, count=STEP))
+            self._secondary.walk()
             self._walk_records()
         return self._report
 
@@ -105,7 +65,7 @@ class Audit:
         return [self._keys.running(name, int(epoch)) for name, epoch in names]
 
     def _walk_index(self, index: str, scan: Iterator[tuple[bytes, Any]]) -> None:
-        for entries in self._steps((job_id.decode(), int(score)) for job_id, score in scan):
+        for entries in self._report.steps(((job_id.decode(), int(score)) for job_id, score in scan), self._most):
             records = self._read_records([job_id for job_id, _ in entries])
             self._report.entries += len(entries)
             for (job_id, score), record in zip(entries, records, strict=True):
@@ -116,8 +76,10 @@ class Audit:
         prefix = self._keys.job("")
         keys = self._client.scan_iter(match=f"{prefix}*", count=STEP)
         # What belongs to a job besides its record has a further part in its name.
-        for ids in self._steps(name for key in keys if ":" not in (name := key.decode()[len(prefix) :])):
+        names = (name for key in keys if ":" not in (name := key.decode()[len(prefix) :]))
+        for ids in self._report.steps(names, self._most):
             self._report.records += len(ids)
+            self._secondary.check(ids)
             for job_id in self._doubtful(ids):
                 standing = self._stand(job_id, self._keys.scheduled)
                 index = standing.place.index if standing is not None and standing.place is not None else "none"
@@ -201,14 +163,6 @@ class Audit:
             pipeline.hget(index, job_id)
         else:
             pipeline.zscore(index, job_id)
-
-    def _steps(self, items: Iterator[Any]) -> Iterator[list[Any]]:
-        """Yield the items in steps until there are none, or until it is enough."""
-        bounded = islice(items, self._most)
-        while step := list(islice(bounded, STEP)):
-            yield step
-        if self._most is not None and next(items, None) is not None:
-            self._report.complete = False
 
 
 def _flaw_of_record(standing: _Standing | None) -> Kind | None:

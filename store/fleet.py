@@ -1,7 +1,7 @@
 """Who runs what: queues, supervisors and their workers, as they are at this moment. Only reads."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import msgspec
 import redis
@@ -20,6 +20,9 @@ STEP: Final = 200
 SCRIPT_STEP: Final = 25
 
 
+Shape = TypeVar("Shape")
+
+
 class QueueShare(Struct, frozen=True):
     """A queue that a supervisor serves; with weights in weighted turns."""
 
@@ -34,29 +37,38 @@ class QueueShare(Struct, frozen=True):
 
 
 class Supervisor(Struct, frozen=True):
-    """A supervisor whose lease has not ended."""
+    """An incarnation of a supervisor that has not been reaped. What its record does not tell is None."""
 
     name: str
     #: When it registered, in µs.
     epoch: int
-    host: str
-    pid: int
-    version: str
-    #: How many jobs it runs at once.
-    workers: int
-    #: None at all: it serves every queue.
-    queues: tuple[QueueShare, ...]
     now_ms: int
-    lease_ms: int
+    #: Below zero: dead for so long; zero: a successor has taken its name over.
     lease_left_ms: int
     #: How many jobs it runs now.
     running: int
-    roster: Roster
+    #: None: its record is gone, or its successor's.
+    host: str | None = None
+    pid: int | None = None
+    version: str | None = None
+    #: How many jobs it runs at once.
+    workers: int | None = None
+    #: None at all: it serves every queue.
+    queues: tuple[QueueShare, ...] = ()
+    lease_ms: int | None = None
+    roster: Roster | None = None
+    #: Type -> fingerprint of what it has published about it.
+    types: dict[str, str] = {}
 
     @property
-    def silent_ms(self) -> int:
+    def is_living(self) -> bool:
+        """Whether its lease has not ended."""
+        return self.lease_left_ms > 0
+
+    @property
+    def silent_ms(self) -> int | None:
         """How long ago its last beat was."""
-        return self.lease_ms - self.lease_left_ms
+        return None if self.lease_ms is None else self.lease_ms - self.lease_left_ms
 
     def serves(self, queue: str) -> bool:
         """Tell whether it takes jobs from `queue`."""
@@ -65,20 +77,21 @@ class Supervisor(Struct, frozen=True):
     @classmethod
     def decode(cls, now_ms: int, row: list[Any]) -> Self:
         """Read a row as `lua/supervisors.lua` lists it."""
-        name, epoch, lease_left_ms, running, host, pid, version, workers, queues, lease_ms, roster = row
+        name, epoch, lease_left_ms, running, host, pid, version, workers, queues, lease_ms, roster, types = row
         return cls(
             name=name.decode(),
             epoch=int(epoch),
-            host=host.decode(),
-            pid=int(pid),
-            version=version.decode(),
-            workers=int(workers),
-            queues=tuple(map(QueueShare.decode, queues.decode().split())),
             now_ms=now_ms,
-            lease_ms=int(lease_ms),
             lease_left_ms=int(lease_left_ms),
             running=running,
-            roster=msgspec.json.decode(roster, type=Roster),
+            host=_text(host),
+            pid=_number(pid),
+            version=_text(version),
+            workers=_number(workers),
+            queues=tuple(map(QueueShare.decode, (queues or b"").decode().split())),
+            lease_ms=_number(lease_ms),
+            roster=_json(roster, Roster),
+            types=_json(types, dict[str, str]) or {},
         )
 
 
@@ -132,14 +145,11 @@ class Fleet:
 
     def supervisors(self) -> list[Supervisor]:
         """Return the supervisors whose lease has not ended, by name."""
-        found: list[Supervisor] = []
-        while True:
-            now_ms, *rows = self._run(
-                "supervisors", [self._keys.supervisors], [self._keys.base, len(found), SCRIPT_STEP]
-            )
-            found += [Supervisor.decode(int(now_ms), row) for row in rows]
-            if len(rows) < SCRIPT_STEP:
-                return sorted(found, key=lambda supervisor: supervisor.name)
+        return self._list("living")
+
+    def members(self) -> list[Supervisor]:
+        """Return those too that are dead, or have a successor, and wait to be reaped."""
+        return self._list("all")
 
     def workers(self) -> list[Worker]:
         """Return the workers of all living supervisors, by supervisor and pid.
@@ -169,6 +179,15 @@ class Fleet:
         [queue] = self._describe([name])
         return queue
 
+    def _list(self, which: Literal["living", "all"]) -> list[Supervisor]:
+        found: list[Supervisor] = []
+        while True:
+            arguments: list[Argument] = [self._keys.base, which, len(found), SCRIPT_STEP]
+            now_ms, *rows = self._run("supervisors", [self._keys.supervisors], arguments)
+            found += [Supervisor.decode(int(now_ms), row) for row in rows]
+            if len(rows) < SCRIPT_STEP:
+                return sorted(found, key=lambda supervisor: (supervisor.name, supervisor.epoch))
+
     def _describe(self, names: Sequence[str]) -> list[Queue]:
         supervisors = self.supervisors()
         return [queue for batch in _steps(names, SCRIPT_STEP) for queue in self._describe_step(batch, supervisors)]
@@ -185,11 +204,11 @@ class Fleet:
         fields = ("status", "owner", "epoch", "worker", "type", "attempt", "started_ms")
         rows = self._ask([["HMGET", self._keys.job(job_id.decode()), *fields] for job_id in ids])
         holder = [b"running", supervisor.name.encode(), str(supervisor.epoch).encode()]
-        # Whatever has ended since the index was read runs no more.
+        # Whatever has ended since the index was read runs no more; of what is damaged doctor tells.
         return {
             int(row[3]): _running_job(job_id.decode(), supervisor.now_ms, *row[4:])
             for job_id, row in zip(ids, rows, strict=True)
-            if row[:3] == holder
+            if row[:3] == holder and None not in row
         }
 
     def _ask(self, commands: Sequence[Sequence[str]]) -> list[Any]:
@@ -208,6 +227,22 @@ class Fleet:
             return script(name).run(self._client, keys, arguments)
 
 
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
+
+
+def _number(value: bytes | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _json(value: bytes | None, shape: type[Shape]) -> Shape | None:
+    """Return what another version of ours has written, unless it is of another shape."""
+    try:
+        return None if value is None else msgspec.json.decode(value, type=shape)
+    except msgspec.DecodeError:
+        return None
+
+
 def _steps(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
@@ -217,7 +252,7 @@ def _running_job(job_id: str, now_ms: int, kind: bytes, attempt: bytes, started_
 
 
 def _workers(supervisor: Supervisor, jobs: dict[int, RunningJob]) -> list[Worker]:
-    told = {entry.pid: entry for entry in supervisor.roster.workers}
+    told = {entry.pid: entry for entry in (supervisor.roster or Roster()).workers}
     return [_worker(supervisor.name, pid, told.get(pid), jobs.get(pid)) for pid in sorted(told.keys() | jobs.keys())]
 
 

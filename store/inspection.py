@@ -4,13 +4,14 @@ import time
 from statistics import median
 from typing import Any, Final, Self
 
-import msgspec
 import redis
 from msgspec import Struct
 from redis.exceptions import ResponseError
 
-from jobworker.store.audit import Audit, Report
+from jobworker.store.audit import Audit
 from jobworker.store.connection import connect, translated
+from jobworker.store.flaws import Report
+from jobworker.store.fleet import Fleet, Supervisor
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.pause import Pause
@@ -37,27 +38,6 @@ class ServerFacts(Struct, frozen=True):
     clock_ahead_ms: float
 
 
-class Member(Struct, frozen=True):
-    """An incarnation of a supervisor that has not been reaped."""
-
-    name: str
-    epoch: int
-    #: Below zero: dead for so long; zero: a successor has taken its name over.
-    lease_left_ms: int
-    running: int
-    #: None: its record is gone.
-    host: str | None
-    pid: int | None
-    #: None at all: it serves every queue.
-    queues: tuple[str, ...]
-    #: Type -> fingerprint of what it has published about it.
-    types: dict[str, str]
-
-    def serves(self, queue: str) -> bool:
-        """Tell whether it takes jobs from `queue`."""
-        return not self.queues or queue in self.queues
-
-
 class Population(Struct, frozen=True):
     """Jobs and supervisors."""
 
@@ -65,7 +45,8 @@ class Population(Struct, frozen=True):
     #: Queue -> jobs pending in it.
     pending: dict[str, int]
     pauses: list[Pause]
-    members: list[Member]
+    #: Those that have not been reaped.
+    members: list[Supervisor]
 
 
 class Inspection:
@@ -105,7 +86,7 @@ class Inspection:
         with translated():
             queues = sorted(name.decode() for name in client.smembers(keys.queues))
             pending = {queue: client.zcard(keys.ready(queue)) for queue in queues}
-            members = self._members()
+            members = Fleet(client, keys).members()
             jobs = {
                 JobState.SCHEDULED: client.zcard(keys.scheduled),
                 JobState.PENDING: sum(pending.values()),
@@ -144,35 +125,6 @@ class Inspection:
             return {}
         pairs = (pair for answer in answers for pair in answer.items())
         return {_text(name): _text(value) for name, value in pairs}
-
-    def _members(self) -> list[Member]:
-        seconds, microseconds = self._client.time()
-        now_ms = seconds * 1000 + microseconds // 1000
-        found = self._client.zrange(self._keys.supervisors, 0, -1, withscores=True)
-        members = [self._member(member.decode(), _lease_left(lease_end, now_ms)) for member, lease_end in found]
-        return sorted(members, key=lambda member: (member.name, member.epoch))
-
-    def _member(self, member: str, lease_left_ms: int) -> Member:
-        name, epoch = member.rsplit(":", 1)
-        fields = ("epoch", "host", "pid", "queues", "types")
-        known_epoch, *record = self._client.hmget(self._keys.supervisor(name), fields)
-        # The record is its successor's when the name has been taken over.
-        is_its_own = known_epoch is not None and known_epoch.decode() == epoch
-        host, pid, queues, types = record if is_its_own else (None,) * 4
-        return Member(
-            name=name,
-            epoch=int(epoch),
-            lease_left_ms=lease_left_ms,
-            running=self._client.hlen(self._keys.running(name, int(epoch))),
-            host=None if host is None else host.decode(),
-            pid=None if pid is None else int(pid),
-            queues=tuple(share.partition("=")[0] for share in (queues or b"").decode().split()),
-            types=msgspec.json.decode(types or b"{}", type=dict[str, str]),
-        )
-
-
-def _lease_left(lease_end_ms: float, now_ms: int) -> int:
-    return 0 if lease_end_ms == 0 else round(lease_end_ms) - now_ms
 
 
 def _text(value: bytes | str) -> str:

@@ -54,7 +54,8 @@ class JobStore:
         arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
             arguments += _enqueue_arguments(job)
-        reply = self._run("enqueue", [keys.meta, keys.queues, keys.types, keys.scheduled, keys.expiring], arguments)
+        indexes = [keys.meta, keys.queues, keys.types, keys.scheduled, keys.expiring, keys.created]
+        reply = self._run("enqueue", indexes, arguments)
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
@@ -78,7 +79,7 @@ class JobStore:
         """
         assert 1 <= limit <= MAX_PAGE_JOBS
         keys = self._keys
-        indexes = [keys.queues, keys.types, keys.scheduled, keys.expiring, keys.supervisors]
+        indexes = [keys.queues, keys.created, keys.scheduled, keys.expiring, keys.supervisors]
         begin = page_arguments(wanted, cursor)
         reply = self._run("list", indexes, [keys.base, *begin, limit, MAX_PAGE_LOOKS, *FIELDS])
         return JobPage.decode(reply, wanted)

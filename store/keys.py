@@ -21,6 +21,8 @@ class Keys:
         self.scheduled = f"{self.base}scheduled"
         #: zset, secondary: id of a job not started yet, scored by the ms at which it expires.
         self.expiring = f"{self.base}expiring"
+        #: zset, secondary: id of every job, scored by the ms it was created.
+        self.created = f"{self.base}created"
         #: zset: `<name>:<epoch>`, scored by the ms its lease ends (0: taken over, to be reaped).
         self.supervisors = f"{self.base}supervisors"
         #: hash: type -> `<ms last seen> <JSON of HandlerEntry>`.

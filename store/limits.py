@@ -14,7 +14,7 @@ MAX_BATCH_JOBS: Final = 200
 MAX_BATCH_BYTES: Final = 4 * MIB
 #: How many queues may exist: each exchange looks at every queue it serves.
 MAX_QUEUES: Final = 1000
-#: How many types may have jobs: a list of all jobs looks at every type.
+#: How many types may have jobs: to forget one whose record has gone every type is looked at.
 MAX_TYPES: Final = 1000
 #: How many jobs one sweep deletes.
 MAX_SWEPT_JOBS: Final = 200

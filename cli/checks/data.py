@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from jobworker.cli.finding import Finding, Level, counted, ok
-from jobworker.store.audit import Flaw, Kind, Report
+from jobworker.store.flaws import Flaw, Kind, Report
 
 #: How many ids a finding names.
 NAMED: Final = 3
@@ -22,6 +22,7 @@ class Meaning(Struct, frozen=True):
     level: Level
     fact: str
     advice: str
+    noun: str = "job"
 
 
 #: In the order in which they matter.
@@ -36,6 +37,10 @@ MEANINGS: Final = {
     Kind.FORGOTTEN: Meaning(
         "warning", "ended and forgotten before the time", f"{_NOEVICTION}, and the same [jobs] keep for every process"
     ),
+    Kind.OMITTED: Meaning("warning", "that lists leave out, or that may not expire in time", _NOBODY_ELSE),
+    Kind.MISFILED: Meaning("warning", "under another type or time than the record says", _NOBODY_ELSE),
+    Kind.LEFT: Meaning("warning", "still in lists, but without a record", f"{_NOEVICTION}, {_NOBODY_ELSE}"),
+    Kind.EMPTY: Meaning("warning", "without any job", _NOBODY_ELSE, noun="type"),
 }
 
 
@@ -44,9 +49,8 @@ def check(report: Report) -> Iterator[Finding]:
     for kind, meaning in MEANINGS.items():
         flaws = [flaw for flaw in report.flaws if flaw.kind is kind]
         if flaws:
-            yield Finding(
-                "data", meaning.level, f"{counted(len(flaws), 'job')} {meaning.fact}: {_named(flaws)}", meaning.advice
-            )
+            count = counted(len({flaw.name for flaw in flaws}), meaning.noun)
+            yield Finding("data", meaning.level, f"{count} {meaning.fact}: {_named(flaws)}", meaning.advice)
     if not report.flaws:
         rest = "" if report.complete else "; there are more, which --all looks at"
         looked = f"{counted(report.entries, 'index entry')} and {counted(report.records, 'job')}"
@@ -54,5 +58,5 @@ def check(report: Report) -> Iterator[Finding]:
 
 
 def _named(flaws: list[Flaw]) -> str:
-    named = ", ".join(f"{flaw.job_id} (in {flaw.index})" for flaw in flaws[:NAMED])
+    named = ", ".join(f"{flaw.name} (in {flaw.index})" for flaw in flaws[:NAMED])
     return f"{named}, …" if len(flaws) > NAMED else named

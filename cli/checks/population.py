@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from jobworker.cli.finding import Finding, counted, ok, problem, warning
-from jobworker.store.inspection import Member, Population
+from jobworker.store.fleet import Supervisor
+from jobworker.store.inspection import Population
 from jobworker.store.keys import ALL_QUEUES
 
 #: After so long somebody should have taken over the jobs of a dead supervisor.
@@ -38,11 +39,11 @@ def records(population: Population) -> Iterator[Finding]:
 def dead(population: Population) -> Iterator[Finding]:
     """Whose jobs wait to be taken over."""
     for member in population.members:
-        if member.lease_left_ms <= 0 and member.running:
+        if member.running and not member.is_living:
             yield _dead(member, has_heirs=bool(_living(population)))
 
 
-def _dead(member: Member, *, has_heirs: bool) -> Finding:
+def _dead(member: Supervisor, *, has_heirs: bool) -> Finding:
     name = f"{member.name}:{member.epoch}"
     fact = f"supervisor {name} is dead, and nobody has taken over yet what it ran: {counted(member.running, 'job')}"
     if not has_heirs:
@@ -96,5 +97,5 @@ CHECKS: Final[tuple[Callable[[Population], Iterator[Finding]], ...]] = (
 )
 
 
-def _living(population: Population) -> list[Member]:
-    return [member for member in population.members if member.lease_left_ms > 0]
+def _living(population: Population) -> list[Supervisor]:
+    return [member for member in population.members if member.is_living]

@@ -1,13 +1,13 @@
 -- enqueue: store up to 200 jobs, each pending or scheduled.
 -- Promise: all or none; a job and its index entry appear together; a repeat with a known id changes nothing and answers
 --   as the first time did.
--- KEYS  1 meta (hash)  2 queues (set)  3 types (set)  4 scheduled (zset)  5 expiring (zset)
+-- KEYS  1 meta (hash)  2 queues (set)  3 types (set)  4 scheduled (zset)  5 expiring (zset)  6 created (zset)
 -- ARGV  1 base  2 how many queues may exist  3 how many types  4 number of jobs; then for each: id, type, queue, priority,
 --       payload, delay ms, run at (ms or ''), expires at (ms or ''), n, n more items: field, value, …
 -- Returns {'ok', first status…} | {'expired', id} | {'too_many_queues', queue} | {'too_many_types', type}
 -- include: clock
 -- include: queueing
-local meta, queues, types, scheduled, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local meta, queues, types, scheduled, expiring, created = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local base, max_queues, max_types, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local position = 4
@@ -31,6 +31,7 @@ local function store(job)
   redis.call('HSET', key, 'type', job.type, 'queue', job.queue, 'priority', job.priority, 'status', status,
     'created_ms', integer(now), 'run_at_ms', integer(job.due), 'sequence', integer(sequence), 'first_status', status,
     'attempt', 0, 'failures', 0, 'crashes', 0, 'payload', job.payload, unpack(job.extra))
+  redis.call('ZADD', created, integer(now), job.id)
   redis.call('ZADD', base .. 'by_type:' .. job.type, integer(now), job.id)
   if job.expires then
     redis.call('HSET', key, 'expires_ms', integer(job.expires))

@@ -1,7 +1,7 @@
 -- list: a page of the jobs that a filter lets through.
 -- Promise: changes nothing and looks at a bounded number of entries. A page begins behind a position, score and id, not
 --   behind a count: no write hides or repeats a job that stays where it is.
--- KEYS  1 queues (set)  2 types (set)  3 scheduled (zset)  4 expiring (zset)  5 supervisors (zset)
+-- KEYS  1 queues (set)  2 created (zset)  3 scheduled (zset)  4 expiring (zset)  5 supervisors (zset)
 -- ARGV  1 base  2 status  3 type  4 queue ('': any)  5 index to walk: status, type ('': the smaller)
 --       6 score and 7 id of the position ('': from the start)  8 most jobs  9 most entries to look at
 --       10 … fields of a job
@@ -9,23 +9,24 @@
 -- include: clock
 -- include: ending
 -- include: merging
-local queues, types, scheduled, expiring, supervisors = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queues, created, scheduled, expiring, supervisors = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, status, type, queue, walk = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local after = ARGV[7] ~= '' and {score = tonumber(ARGV[6]), id = ARGV[7]} or nil
 local most_jobs, most_looks = tonumber(ARGV[8]), tonumber(ARGV[9])
 
--- The keys of the index: one if a name is given, else one for each name of the set.
-local function keys_of(prefix, name, set)
+local function ready_keys()
   local keys = {}
-  for i, each in ipairs(name ~= '' and {name} or redis.call('SMEMBERS', set)) do keys[i] = base .. prefix .. each end
+  for i, each in ipairs(queue ~= '' and {queue} or redis.call('SMEMBERS', queues)) do keys[i] = base .. 'ready:' .. each end
   return keys
 end
+
+local function type_keys() return {type == '' and created or base .. 'by_type:' .. type} end
 
 -- Running jobs are in hashes, and few.
 local function status_keys()
   if status == 'running' then return {} end
   if status == 'scheduled' then return {scheduled} end
-  if status == 'pending' then return keys_of('ready:', queue, queues) end
+  if status == 'pending' then return ready_keys() end
   return {base .. 'ended:' .. status}
 end
 
@@ -38,7 +39,7 @@ end
 local function choose()
   if status == '' then return 'type' end
   if type == '' then return 'status' end
-  return size(keys_of('by_type:', type, types)) < size(status_keys()) and 'type' or 'status'
+  return size(type_keys()) < size(status_keys()) and 'type' or 'status'
 end
 
 local function running_entries()
@@ -53,13 +54,12 @@ end
 -- What waits goes in the order in which it would run, all else newest first.
 local function sources_of(order)
   if walk == 'status' and status == 'running' then return {list_source(order, running_entries(), after)} end
-  local keys, sources = walk == 'type' and keys_of('by_type:', type, types) or status_keys(), {}
-  local bite = math.ceil(200 / #keys) + 1
-  for i, key in ipairs(keys) do sources[i] = zset_source(order, key, after, bite) end
+  local keys, sources = walk == 'type' and type_keys() or status_keys(), {}
+  for _, key in ipairs(keys) do sources[#sources + 1] = zset_source(order, key, after) end
   if walk == 'status' and status == 'expired' then
     -- Not swept yet, and expired for readers; what has still time is passed over.
     local due = after and after.score <= now and after or {score = now + 1, id = ''}
-    sources[#sources + 1] = zset_source(order, expiring, due, bite)
+    sources[#sources + 1] = zset_source(order, expiring, due)
   end
   return sources
 end

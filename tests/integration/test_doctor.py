@@ -86,9 +86,9 @@ def test_all_of_it_is_looked_at_when_asked_for(redis_server: RedisServer, tmp_pa
     for _ in range(51):
         submit(redis_server, 200)
     [bounded] = findings(redis_server, tmp_path)["data"]
-    assert bounded["fact"] == "10000 index entries and 10000 jobs: they agree; there are more, which --all looks at"
+    assert bounded["fact"] == "30000 index entries and 10000 jobs: they agree; there are more, which --all looks at"
     [full] = findings(redis_server, tmp_path, "--all")["data"]
-    assert full["fact"] == "10200 index entries and 10200 jobs: they agree"
+    assert full["fact"] == "30600 index entries and 10200 jobs: they agree"
 
 
 def test_it_changes_nothing(redis_server: RedisServer, tmp_path: Path) -> None:

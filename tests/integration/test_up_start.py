@@ -94,7 +94,8 @@ def test_with_a_redis_it_starts_no_server(tmp_path: Path, own_server: RedisServe
 
 def test_a_redis_that_comes_later_is_waited_for(tmp_path: Path, own_server: RedisServer) -> None:
     own_server.kill()
-    with Up(tmp_path, "--redis", own_server.url) as up:
+    # Of several API processes each learns for itself, within half a second, that Redis is there.
+    with Up(tmp_path, "--redis", own_server.url, "--processes", "1") as up:
         up.wait_for("cannot register")
         own_server.start()
         up.ready()

@@ -65,6 +65,7 @@ def _check_types(data: dict[str, Any], jobs: dict[str, Any]) -> None:
     ]
     expected = [(job_id, f"by_type:{job['type']}", int(job["created_ms"])) for job_id, job in jobs.items()]
     assert sorted(found) == sorted(expected), "by_type and jobs disagree"
+    assert data.get("created", {}) == {job_id: int(job["created_ms"]) for job_id, job in jobs.items()}
     assert data.get("types", set()) == {job["type"] for job in jobs.values()}
 
 

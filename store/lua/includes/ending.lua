@@ -15,12 +15,13 @@ end
 -- So many indexes a call looks through for jobs that it deletes.
 local lookups = 2000
 
--- Deletes an ended job and its entry in `by_type`; a type without jobs is none.
+-- Deletes an ended job and its entries in `created` and `by_type`; a type without jobs is none.
 -- `type` is false when the job's own TTL has taken it: then its entry may stand under any type.
 local function forget(base, id, type)
   local types = type and {type} or redis.call('SMEMBERS', base .. 'types')
   lookups = lookups - #types
   redis.call('UNLINK', base .. 'job:' .. id)
+  redis.call('ZREM', base .. 'created', id)
   for _, each in ipairs(types) do
     local index = base .. 'by_type:' .. each
     if redis.call('ZREM', index, id) == 1 and redis.call('EXISTS', index) == 0 then

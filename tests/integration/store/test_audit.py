@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 import redis
 
-from jobworker.store.audit import STEP, Audit, Flaw, Kind, Report
+from jobworker.store.audit import Audit
+from jobworker.store.flaws import STEP, Flaw, Kind, Report
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
 from jobworker.store.retention import Retention
@@ -19,7 +20,7 @@ def audit(world: World, most: int | None = None, client: redis.Redis | None = No
 
 
 def flaws(world: World) -> list[tuple[str, str, str]]:
-    return [(flaw.kind.value, flaw.job_id, flaw.index) for flaw in audit(world).flaws]
+    return [(flaw.kind.value, flaw.name, flaw.index) for flaw in audit(world).flaws]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_what_the_scripts_leave_behind_has_no_flaw(world: World, alpha: Supervis
     alpha.claim(1)
     before = world.snapshot()
     report = audit(world)
-    assert (report.flaws, report.complete, report.entries, report.records) == ([], True, 6, 6)
+    assert (report.flaws, report.complete, report.entries, report.records) == ([], True, 18, 6)
     assert world.snapshot() == before
 
 
@@ -104,9 +105,9 @@ def test_an_ended_job_s_entry_may_outlive_its_record_but_only_after_its_time(
 def test_no_more_is_looked_at_than_was_asked_for(world: World) -> None:
     world.store.enqueue([NewJob(new_job_id(), "echo") for _ in range(20)])
     report = audit(world, most=15)
-    assert (report.entries, report.records, report.complete) == (15, 15, False)
+    assert (report.entries, report.records, report.complete) == (45, 15, False)
     report = audit(world, most=20)
-    assert (report.entries, report.records, report.complete) == (20, 20, True)
+    assert (report.entries, report.records, report.complete) == (60, 20, True)
 
 
 def test_a_walk_of_many_steps_comes_to_the_end(world: World) -> None:
@@ -115,7 +116,7 @@ def test_a_walk_of_many_steps_comes_to_the_end(world: World) -> None:
     world.enqueue()
     report = audit(world)
     assert report.records == 801 > 4 * STEP
-    assert (report.entries, report.flaws, report.complete) == (801, [], True)
+    assert (report.entries, report.flaws, report.complete) == (3 * 801, [], True)
 
 
 def test_other_keys_of_a_job_and_other_prefixes_are_not_records(world: World, job_id: str) -> None:

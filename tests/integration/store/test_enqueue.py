@@ -26,6 +26,7 @@ def test_a_job_is_stored_whole_in_its_queue(world: World) -> None:
         "meta": {"sequence": "1"},
         "queues": {"images"},
         "types": {"resize"},
+        "created": {job.id: START_MS},
         "by_type:resize": {job.id: START_MS},
         "ready:images": {job.id: 1 * 2**44 + 1},
         "expiring": {job.id: START_MS + 60_000},
@@ -61,7 +62,7 @@ def test_a_job_for_later_is_scheduled(world: World, when: dict[str, int]) -> Non
     assert data["scheduled"] == {job.id: START_MS + 5000}
     assert (data[f"job:{job.id}"]["status"], data[f"job:{job.id}"]["run_at_ms"]) == ("scheduled", str(START_MS + 5000))
     assert "timeout_ms" not in data[f"job:{job.id}"]
-    indexes = {"queues", "types", "scheduled", "by_type:echo"}
+    indexes = {"queues", "types", "scheduled", "created", "by_type:echo"}
     assert data.keys() == {"meta", "wake:default", "wake:*", f"job:{job.id}"} | indexes
 
 

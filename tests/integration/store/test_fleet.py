@@ -24,6 +24,11 @@ def fleet(world: World) -> Fleet:
 
 
 @pytest.fixture
+def job_id(world: World) -> str:
+    return world.enqueue()
+
+
+@pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for two of anything at once."""
     monkeypatch.setattr(fleet_module, "STEP", 2)
@@ -63,6 +68,7 @@ def test_a_supervisor_tells_what_it_registered_and_what_it_runs(world: World, fl
         lease_left_ms=LEASE_MS - 2000,
         running=1,
         roster=roster,
+        types={},
     )
     assert found.silent_ms == 2000
 
@@ -94,6 +100,30 @@ def test_supervisors_are_listed_by_name_while_their_lease_lasts(world: World, fl
     assert names(fleet.supervisors()) == ["alpha"]
     alpha.leave()
     assert fleet.supervisors() == []
+
+
+def test_a_record_that_is_gone_or_of_another_version_tells_less(
+    world: World, fleet: Fleet, alpha: Incarnation, job_id: str
+) -> None:
+    """Older builds wrote neither the lease's term nor a roster; what newer ones will write nobody knows."""
+    alpha.claim_one()
+    record = world.keys.supervisor("alpha")
+    world.client.hdel(record, "lease_ms", "roster", "queues", "pid")
+    world.client.hset(record, "types", '{"echo": 1}')
+    [found] = fleet.supervisors()
+    assert (found.host, found.pid, found.queues, found.types) == ("host", None, (), {})
+    assert (found.lease_ms, found.silent_ms, found.roster) == (None, None, None)
+    assert [(worker.pid, worker.state) for worker in fleet.workers()] == [(100, "busy")]
+    world.client.delete(record)
+    assert fleet.supervisors() == [Supervisor("alpha", alpha.epoch, START_MS, LEASE_MS, running=1)]
+
+
+def test_a_running_job_whose_record_is_damaged_is_left_out(
+    world: World, fleet: Fleet, alpha: Incarnation, job_id: str
+) -> None:
+    alpha.claim_one()
+    world.client.hdel(world.keys.job(job_id), "worker")
+    assert fleet.workers() == []
 
 
 @pytest.mark.parametrize("count", [2, 4, 5])

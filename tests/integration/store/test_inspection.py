@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from jobworker.store.catalogue import HandlerEntry, fingerprints
+from jobworker.store.fleet import QueueShare
 from jobworker.store.inspection import Inspection
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
@@ -91,7 +92,7 @@ def test_a_member_tells_who_it_is_and_what_it_serves(world: World, inspection: I
     alpha.claim_one(queues=["mail"])
     [member] = inspection.population().members
     assert (member.name, member.epoch, member.host, member.pid) == ("alpha", alpha.epoch, "host", 4711)
-    assert (member.queues, member.running) == (("images", "mail"), 1)
+    assert (member.queues, member.running) == ((QueueShare("images", 2), QueueShare("mail")), 1)
     assert member.types == {"resize": entry.fingerprint}
     assert (member.serves("mail"), member.serves("other")) == (True, False)
 

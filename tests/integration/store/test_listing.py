@@ -172,6 +172,27 @@ def test_many_jobs_of_one_instant_come_each_once(world: World, limit: int) -> No
         assert [job.id for page in pages(store, wanted, limit) for job in page.jobs] == order
 
 
+def test_however_many_types_have_jobs_a_list_of_all_reads_one_index(world: World) -> None:
+    jobs = [NewJob(new_job_id(), f"type-{place}") for place in range(5)]
+    world.store.enqueue(jobs)
+    world.client.delete(world.keys.types, *(world.keys.by_type(job.type) for job in jobs))
+    store = JobStore(world.client, world.keys, world.terms.retention)
+    ids = sorted((job.id for job in jobs), reverse=True)
+    assert [job.id for job in store.list_jobs(EVERYTHING, limit=9).jobs] == ids
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+def test_pending_jobs_of_many_queues_come_in_order_however_they_are_spread(world: World, count: int) -> None:
+    """A queue that gives much is read in growing bites, each behind the last entry of the one before."""
+    chance = random.Random(count)
+    jobs = [NewJob(new_job_id(), "echo", queue=f"queue-{int(chance.random() ** 4 * count)}") for _ in range(200)]
+    world.store.enqueue(jobs)
+    store = JobStore(world.client, world.keys, world.terms.retention)
+    for limit in (30, 200):
+        found = [job.id for page in pages(store, JobFilter(JobState.PENDING), limit) for job in page.jobs]
+        assert found == [job.id for job in jobs]
+
+
 def test_a_page_goes_on_behind_a_job_that_has_gone(world: World) -> None:
     jobs = [NewJob(new_job_id(), "echo") for _ in range(9)]
     world.store.enqueue(jobs)

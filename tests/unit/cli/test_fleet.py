@@ -150,6 +150,12 @@ def test_a_supervisor_is_shown_with_the_queues_it_serves(
     assert row == ["one", "vm", "5", "0.1.0", "1", "2", "3", shown, SINCE, SINCE]
 
 
+def test_of_a_supervisor_whose_record_is_gone_the_rest_is_shown(stub: StubApi, invoke: Invoke) -> None:
+    unknown = dict.fromkeys(("host", "pid", "version", "workers", "restarts", "heard_at"))
+    _, row = rows(stub, invoke, "supervisors", supervisor(queues=[], **unknown))
+    assert row == ["one", "-", "-", "-", "1", "-", "-", "all", SINCE, "-"]
+
+
 @pytest.mark.parametrize(
     ("defaults", "shown"),
     [

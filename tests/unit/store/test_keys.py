@@ -8,6 +8,7 @@ NAMES = {
     "meta": lambda keys: keys.meta,
     "scheduled": lambda keys: keys.scheduled,
     "expiring": lambda keys: keys.expiring,
+    "created": lambda keys: keys.created,
     "supervisors": lambda keys: keys.supervisors,
     "handlers": lambda keys: keys.handlers,
     "paused": lambda keys: keys.paused,

@@ -63,6 +63,20 @@ def test_lists_may_be_asked_for_by_head(api: Api, path: str) -> None:
     assert api.request("HEAD", path).status == 200
 
 
+def test_what_a_supervisor_s_record_does_not_tell_is_null(api: Api, supervise: Supervise) -> None:
+    supervise("alpha", claim_for=[])
+    record = api.keys.supervisor("alpha")
+    api.client.hdel(record, "lease_ms", "roster")
+    [found] = items(api, "/supervisors")
+    assert (found["heard_at"], found["restarts"], found["pid"]) == (None, None, 4711)
+    api.client.delete(record)
+    [found] = items(api, "/supervisors")
+    assert {name for name, value in found.items() if value is None} == {
+        *("host", "pid", "version", "workers", "heard_at", "restarts"),
+    }
+    assert items(api, "/workers") == []
+
+
 def test_a_queue_shows_what_waits_and_who_serves_it(api: Api, supervise: Supervise) -> None:
     supervise("alpha", queues="mail=2")
     for priority in (5, 9, 5):

@@ -48,6 +48,13 @@ def test_readiness_warns_of_a_supervisor_that_has_missed_its_beats(
     assert warnings(api) == (["supervisor alpha was last heard 11 s ago"] if warned else [])
 
 
+@pytest.mark.parametrize("fields", [["lease_ms", "roster"], ["epoch"]], ids=["of an older build", "half gone"])
+def test_readiness_is_told_also_when_a_record_tells_little(api: Api, supervise: Supervise, fields: list[str]) -> None:
+    supervise("alpha")
+    api.client.hdel(api.keys.supervisor("alpha"), *fields)
+    assert warnings(api) == []
+
+
 def test_readiness_warns_of_jobs_in_queues_that_nobody_serves(api: Api, supervise: Supervise) -> None:
     supervise("alpha", queues="mail")
     for queue in ("mail", "images", "video"):

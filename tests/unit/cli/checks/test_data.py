@@ -3,7 +3,10 @@
 import pytest
 
 from jobworker.cli.checks.data import MEANINGS, NAMED, check
-from jobworker.store.audit import Flaw, Kind, Report
+from jobworker.store.flaws import Flaw, Kind, Report
+
+#: No job is lost or stuck.
+HARMLESS = {Kind.FORGOTTEN, Kind.OMITTED, Kind.MISFILED, Kind.LEFT, Kind.EMPTY}
 
 
 def test_every_kind_of_flaw_has_a_meaning() -> None:
@@ -13,16 +16,22 @@ def test_every_kind_of_flaw_has_a_meaning() -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_each_flaw_is_named_with_what_to_do(kind: Kind) -> None:
     [found] = check(Report([Flaw(kind, "id-1", "scheduled")]))
-    assert found.fact.startswith("1 job ")
+    assert found.fact.startswith("1 type " if kind is Kind.EMPTY else "1 job ")
     assert found.fact.endswith(": id-1 (in scheduled)")
     assert found.advice
-    assert found.level == ("warning" if kind is Kind.FORGOTTEN else "problem")
+    assert found.level == ("warning" if kind in HARMLESS else "problem")
 
 
 def test_many_are_counted_and_a_few_are_named() -> None:
     [found] = check(Report([Flaw(Kind.GONE, f"id-{number}", "scheduled") for number in range(NAMED + 1)]))
     assert found.fact.startswith(f"{NAMED + 1} jobs ")
     assert found.fact.endswith("id-2 (in scheduled), …")
+
+
+def test_a_job_that_two_indexes_omit_is_one() -> None:
+    [found] = check(Report([Flaw(Kind.OMITTED, "id-1", "created"), Flaw(Kind.OMITTED, "id-1", "types")]))
+    assert found.fact.startswith("1 job ")
+    assert found.fact.endswith(": id-1 (in created), id-1 (in types)")
 
 
 def test_each_kind_is_a_finding_of_its_own() -> None:

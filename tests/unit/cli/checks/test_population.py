@@ -15,14 +15,16 @@ from jobworker.cli.checks.population import (
     supervisors,
 )
 from jobworker.cli.finding import Finding
-from jobworker.store.inspection import Member, Population
+from jobworker.store.fleet import QueueShare, Supervisor
+from jobworker.store.inspection import Population
 from jobworker.store.pause import Pause
 from jobworker.store.states import JobState
 
 
-def member(name: str = "alpha", **fields: Any) -> Member:
+def member(name: str = "alpha", **fields: Any) -> Supervisor:
     plain: dict[str, Any] = {
         "epoch": 7,
+        "now_ms": 1_800_000_000_000,
         "lease_left_ms": 12_000,
         "running": 1,
         "host": "web-1",
@@ -30,10 +32,10 @@ def member(name: str = "alpha", **fields: Any) -> Member:
         "queues": (),
         "types": {"echo": "aa"},
     }
-    return Member(name=name, **{**plain, **fields})
+    return Supervisor(name=name, **{**plain, **fields})
 
 
-def population(*members: Member, paused: tuple[Pause, ...] = (), **pending: int) -> Population:
+def population(*members: Supervisor, paused: tuple[Pause, ...] = (), **pending: int) -> Population:
     return Population(dict.fromkeys(JobState, 0), pending or {"default": 0}, list(paused), list(members))
 
 
@@ -94,7 +96,7 @@ def test_each_pause_is_told_with_what_lifts_it() -> None:
 
 
 def test_a_queue_that_nobody_serves_is_a_warning_while_jobs_wait_in_it() -> None:
-    picky = member(queues=("images",))
+    picky = member(queues=(QueueShare("images"),))
     found = list(queues(population(picky, images=9, mail=2, old=0)))
     assert [(finding.level, finding.fact) for finding in found] == [
         ("warning", "no supervisor serves queue mail, pending there: 2 jobs"),
