@@ -55,7 +55,7 @@ setup(
         "jobworker.store": ["py.typed", "lua/*.lua", "lua/includes/*.lua"],
         **{f"jobworker.{folder}": ["py.typed"] for folder in FOLDERS if folder != "store"},
     },
-    entry_points={"console_scripts": ["jobworker = jobworker.cli.main:main"]},
+    entry_points={"console_scripts": ["jobworker = jobworker.cli.entry:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Operating System :: POSIX :: Linux",

@@ -8,7 +8,7 @@ from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.fleet import view_handler, view_queue, view_supervisor, view_worker
 from jobworker.api.intake import Intake
-from jobworker.api.middleware import Envelope, LoopbackGuard
+from jobworker.api.middleware import Envelope, LoopbackGuard, Patience
 from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
 from jobworker.api.resources.cancel import Cancel
@@ -54,6 +54,7 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = True
     app.add_middleware(Envelope())
+    app.add_middleware(Patience())
     app.add_middleware(LoopbackGuard(settings.api))
     Refusals(list(routes)).install(app)
     for path, resource in routes.items():

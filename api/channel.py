@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, Task, WSGITask
 
-from jobworker.api.headers import answer_headers, choose_request_id
+from jobworker.api.headers import WAITED_SECONDS, answer_headers, choose_request_id
 from jobworker.api.parser import RequestParser
 from jobworker.api.problem import PROBLEM_JSON, encode_problem, status_line
 
@@ -44,6 +44,12 @@ class Answer(InOnePiece, WSGITask):
         if cast("Channel", self.channel).draining:
             self.set_close_on_finish()
         return super().build_response_header()
+
+    def get_environment(self) -> dict[str, Any]:
+        """Return what the application learns of the request: also how long it has waited for this thread."""
+        environ: dict[str, Any] = super().get_environment()
+        environ[WAITED_SECONDS] = time.monotonic() - cast("RequestParser", self.request).complete_at
+        return environ
 
 
 class Refusal(InOnePiece, ErrorTask):

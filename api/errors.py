@@ -49,6 +49,10 @@ class NotJson(RequestRefused):
     """The body is not declared to be JSON."""
 
 
+class Overloaded(RequestRefused):
+    """Too many requests wait."""
+
+
 class EncodedBody(RequestRefused):
     """The body is compressed or encoded."""
 
@@ -76,6 +80,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     InvalidJob: 422,
     InvalidQuery: 422,
     BadCursor: 422,
+    Overloaded: 503,
     StoreError: 503,
 }
 

@@ -7,6 +7,9 @@ from typing import Final
 #: A client's own id is kept if it is harmless in a log.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
+#: Where the WSGI environment says how long a request has waited for a thread.
+WAITED_SECONDS: Final = "jobworker.waited_seconds"
+
 _ALWAYS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),

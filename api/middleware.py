@@ -6,9 +6,13 @@ from typing import Final
 import falcon
 import structlog
 
-from jobworker.api.errors import ForeignRequest, MalformedRequest
-from jobworker.api.headers import answer_headers, choose_request_id
+from jobworker.api.errors import ForeignRequest, MalformedRequest, Overloaded
+from jobworker.api.headers import WAITED_SECONDS, answer_headers, choose_request_id
+from jobworker.api.resources.health import Liveness
 from jobworker.store.settings import ApiSettings
+
+#: What is answered late is answered within 3 s: two calls of a Redis that is slow and not yet away fit behind this.
+LONGEST_WAIT_SECONDS: Final = 1.5
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/]+)(?::\d{1,5})?\Z", re.IGNORECASE)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -38,6 +42,24 @@ class Envelope:
         request_id = request_id_of(req)
         resp.set_headers(answer_headers(request_id))
         log.debug("answered", method=req.method, path=req.path, status=resp.status, request_id=request_id)
+
+
+class Patience:
+    """Sheds load: who has waited too long for a thread is told to come again, and those behind are answered in time."""
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,  # noqa: ARG002 - Falcon passes it
+        resource: object,
+        params: dict[str, str],  # noqa: ARG002 - Falcon passes it
+    ) -> None:
+        """Refuse what has waited too long; but this process lives, and says so."""
+        waited_seconds: float = req.env.get(WAITED_SECONDS, 0.0)
+        if waited_seconds > LONGEST_WAIT_SECONDS and not isinstance(resource, Liveness):
+            raise Overloaded(
+                f"this request has waited {waited_seconds:.1f} s for its turn: Redis is slow, or too many ask at once"
+            )
 
 
 class LoopbackGuard:

@@ -1,5 +1,7 @@
 """How waitress reads our requests: it refuses early what is too large, and survives what it would choke on."""
 
+import math
+import time
 from typing import Final
 
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -17,6 +19,8 @@ class RequestParser(HTTPRequestParser):
     """One request, from its first byte on."""
 
     path: str
+    #: When its last byte had come.
+    complete_at = math.inf
 
     def received(self, data: bytes) -> int:
         """Take what has come; return how much of it was ours."""
@@ -24,6 +28,7 @@ class RequestParser(HTTPRequestParser):
         if self.body_rcv is not None:
             self._refuse_if_too_large(len(self.body_rcv))
         if self.completed:
+            self.complete_at = time.monotonic()
             # waitress would answer 100 Continue now and forget that it has the request already.
             self.expect_continue = False
         # What follows a refused request on the connection cannot be told from its body.

@@ -1,5 +1,7 @@
 """`python -m jobworker.cli`, which is how `jobworker up` starts its parts."""
 
-from jobworker.cli.main import main
+import sys
 
-main()
+from jobworker.cli.entry import main
+
+sys.exit(main())

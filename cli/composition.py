@@ -175,8 +175,16 @@ def _announce(settings: Settings, server: EmbeddedServer | None, url: str) -> No
         f"jobworker is up\n"
         f"  server      {where}\n"
         f"  supervisor  {supervisor.name}, workers: {supervisor.workers}, handlers: {handlers}\n"
+        f"{_gap(settings)}"
         f"  api         {url}\n"
         f"Try it:\n"
         f"  curl -X POST {url}/jobs -H 'Content-Type: application/json' -d '{{\"priority\": 5}}'\n"
         f"Ctrl-C drains and stops."
     )
+
+
+def _gap(settings: Settings) -> str:
+    served = [share.partition("=")[0] for share in settings.supervisor.queues]
+    if not served or settings.jobs.queue in served:
+        return ""
+    return f"  queues      {', '.join(served)} alone: jobs that name no queue wait in {settings.jobs.queue}, unserved\n"

@@ -11,6 +11,7 @@ from jobworker.cli.api import api
 from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.config import config
 from jobworker.cli.doctor import doctor
+from jobworker.cli.entry import INTERRUPTED
 from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
@@ -31,7 +32,6 @@ _ERROR_ROOTS: Final = {
     "jobworker.api.errors": "ApiError",
 }
 _EXIT_CODES: Final = {BadSetting: 2, StoreUnavailable: 3}
-_INTERRUPTED: Final = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -39,7 +39,7 @@ _INTERRUPTED: Final = 130
 def cli() -> None:
     """Background jobs for services that speak HTTP.
 
-    Exit codes: 0 done, 1 failed, 2 usage, 3 not reachable.
+    Exit codes: 0 done, 1 failed, 2 usage, 3 not reachable, 130 interrupted.
     """
 
 
@@ -72,7 +72,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         return _report(_sentence(error), error.exit_code)
     except click.Abort:
-        return _INTERRUPTED
+        return _report("interrupted", INTERRUPTED)
     except BrokenPipeError:
         raise
     except OSError as error:

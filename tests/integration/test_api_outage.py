@@ -3,12 +3,17 @@
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
+import msgspec
 import pytest
 import redis
 
+from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.keys import Keys
+from jobworker.store.scripts import script
 from tests.support.api_process import ApiProcess, running_api
+from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.reply import Reply
 from tests.support.waiting import wait_until
@@ -74,6 +79,32 @@ def test_forty_callers_at_a_black_hole_are_all_answered_in_time(own_server: Redi
         own_server.resume()
         api.wait_for_log("redis is back")
         assert is_taken(api)
+
+
+def test_forty_callers_of_a_slow_redis_are_all_answered_in_time(own_server: RedisServer) -> None:
+    with (
+        closing(Proxy(own_server.port)) as proxy,
+        redis.Redis(port=own_server.port) as client,
+        running_api(proxy.url, threads=4) as api,
+        ThreadPoolExecutor(41) as pool,
+    ):
+        entry = HandlerEntry(type="echo", schema={})
+        script("publish").run(client, [Keys().handlers], ["echo", msgspec.json.encode(entry)])
+        # Every thread has its connection.
+        wait_until(lambda: list(pool.map(lambda _: is_taken(api), range(8))) and proxy.connections >= 4)
+        proxy.slow_down(0.5)
+        posting = [pool.submit(timed_post, api) for _ in range(40)]
+        living = pool.submit(api.request, "GET", "/livez")
+        outcomes = [each.result() for each in posting]
+        assert max(seconds for _, seconds in outcomes) < PROMISE_SECONDS
+        assert {reply.status for reply, _ in outcomes} == {202, 503}
+        for reply, _ in outcomes:
+            if reply.status == 503:
+                assert_is_unavailable(reply)
+                assert reply.json["detail"].endswith("Redis is slow, or too many ask at once")
+        assert living.result().status == 200
+        proxy.slow_down(0.0)
+        wait_until(lambda: is_taken(api))
 
 
 def test_a_redis_that_is_full_refuses_jobs_and_still_shows_them(own_server: RedisServer) -> None:

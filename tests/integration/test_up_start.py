@@ -43,6 +43,20 @@ def test_it_needs_nothing_and_runs_the_printed_curl_line(tmp_path: Path) -> None
         assert "Traceback" not in up.err
 
 
+def test_it_says_that_it_leaves_out_the_queue_of_jobs_that_name_none(tmp_path: Path) -> None:
+    with Up(tmp_path, "--queue", "mail=2", "--queue", "images=1") as up:
+        up.ready()
+        assert "  queues      mail, images alone: jobs that name no queue wait in default, unserved\n" in up.out
+        up.client.post("/jobs", {})
+        assert up.client.get("/readyz")["warnings"] == [
+            "jobs wait in queues that no running supervisor serves: default"
+        ]
+        assert up.drain() == 0
+    with Up(tmp_path, "--queue", "mail", "--queue", "default") as up:
+        assert "  queues  " not in up.ready().out
+        assert up.drain() == 0
+
+
 def test_all_it_is_told_reaches_its_parts(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from jobworker.handlers import handler\n"
@@ -80,7 +94,8 @@ def test_with_a_redis_it_starts_no_server(tmp_path: Path, own_server: RedisServe
 
 def test_a_redis_that_comes_later_is_waited_for(tmp_path: Path, own_server: RedisServer) -> None:
     own_server.kill()
-    with Up(tmp_path, "--redis", own_server.url) as up:
+    # Of several API processes each learns for itself, within half a second, that Redis is there.
+    with Up(tmp_path, "--redis", own_server.url, "--processes", "1") as up:
         up.wait_for("cannot register")
         own_server.start()
         up.ready()

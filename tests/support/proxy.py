@@ -17,6 +17,7 @@ class Proxy:
         self.port = 0
         self.replies_lost = 0
         self._target_port = target_port
+        self._delay_seconds = 0.0
         #: The connections, each with the event of its end.
         self._pairs: dict[Pair, asyncio.Event] = {}
         #: How many replies are passed on before one is lost; None: all are.
@@ -50,6 +51,10 @@ class Proxy:
     def black_hole(self) -> None:
         """Accept connections and bytes, deliver none until `pass_on`."""
         self._do(self._hold())
+
+    def slow_down(self, seconds: float) -> None:
+        """Deliver every reply so much later."""
+        self._delay_seconds = seconds
 
     def reset(self) -> None:
         """Reset every open connection; new ones are welcome."""
@@ -135,6 +140,8 @@ class Proxy:
         try:
             while data := await reader.read(65_536):
                 await self._passing.wait()
+                if replies and self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
                 if replies and self._must_lose():
                     break
                 writer.write(data)

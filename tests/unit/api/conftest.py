@@ -12,6 +12,7 @@ from falcon import testing
 
 from jobworker.api.app import create_app
 from jobworker.api.availability import Availability
+from jobworker.api.headers import WAITED_SECONDS
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Wanted
 from jobworker.store.errors import StoreUnavailable
@@ -46,9 +47,16 @@ class Api:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         host: str = "localhost",
+        waited_seconds: float = 0.0,
     ) -> Reply:
         result = self._client.simulate_request(
-            method, path, body=body, headers=dict(headers or {}), host=host, remote_addr="127.0.0.1"
+            method,
+            path,
+            body=body,
+            headers=dict(headers or {}),
+            host=host,
+            remote_addr="127.0.0.1",
+            extras={WAITED_SECONDS: waited_seconds},
         )
         return Reply(result.status_code, result.headers, result.content)
 

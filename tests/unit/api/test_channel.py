@@ -1,6 +1,7 @@
 """One connection, over a real pair of sockets."""
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer
 
 from jobworker.api.channel import Channel
+from jobworker.api.headers import WAITED_SECONDS
 
 
 class Server:
@@ -71,6 +73,20 @@ def connection() -> Iterator[Connection]:
 
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_the_application_learns_how_long_a_request_has_waited(connection: Connection) -> None:
+    seen: list[float] = []
+
+    def look(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(environ[WAITED_SECONDS])
+        return answer(environ, start_response)
+
+    connection.server.application = look
+    before = time.monotonic()
+    connection.send(b"GET / HTTP/1.1\r\n\r\n")
+    connection.serve()
+    assert 0 <= seen[0] <= time.monotonic() - before
 
 
 def test_the_loop_leaves_sending_to_the_thread_that_serves(connection: Connection) -> None:

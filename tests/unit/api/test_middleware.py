@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis
 
+from jobworker.api.middleware import LONGEST_WAIT_SECONDS
 from jobworker.store.settings import ApiSettings, Settings
 from tests.unit.api.conftest import Api
 
@@ -38,6 +39,15 @@ def test_a_sane_request_id_is_kept(api: Api, request_id: str) -> None:
 def test_any_other_request_id_is_replaced(api: Api, request_id: str) -> None:
     answer = api.get("/livez", headers={"X-Request-Id": request_id})
     assert len(answer.headers["X-Request-Id"]) == 16
+
+
+def test_who_has_waited_too_long_is_told_to_come_again_and_the_process_still_lives(api: Api) -> None:
+    late = api.request("POST", "/jobs", waited_seconds=LONGEST_WAIT_SECONDS + 0.1)
+    assert (late.status, late.headers["Retry-After"]) == (503, "1")
+    assert late.json["detail"].startswith("this request has waited 1.6 s for its turn: ")
+    assert api.client.keys("*") == []
+    assert api.request("POST", "/jobs", waited_seconds=LONGEST_WAIT_SECONDS).status == 202
+    assert api.get("/livez", waited_seconds=60.0).status == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]"])

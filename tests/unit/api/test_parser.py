@@ -1,5 +1,8 @@
 """How requests are read off the wire."""
 
+import math
+import time
+
 import pytest
 from waitress.adjustments import Adjustments
 
@@ -94,3 +97,11 @@ def test_who_waits_for_100_continue_gets_the_answer_if_no_body_is_wanted(length:
     assert parser.completed
     assert not parser.expect_continue
     assert parse(head("/jobs", "Expect: 100-continue", "Content-Length: 2")).expect_continue
+
+
+def test_it_notes_when_the_last_byte_has_come() -> None:
+    parser = parse(head("/jobs", "Content-Length: 2"), b"{")
+    assert parser.complete_at == math.inf
+    before = time.monotonic()
+    parser.received(b"}")
+    assert before <= parser.complete_at <= time.monotonic()

@@ -82,7 +82,7 @@ def test_an_api_that_is_not_there_is_one_line_and_code_3(capfd: pytest.CaptureFi
             1,
             '  File "a.py"\njobworker: handlers file a.py does not import\n',
         ),
-        (KeyboardInterrupt(), 130, "\n"),
+        (KeyboardInterrupt(), 130, "\njobworker: interrupted\n"),
     ],
 )
 def test_an_error_that_is_an_answer_is_no_traceback(

@@ -1,0 +1,43 @@
+"""What keeps jobs from running, told from what supervisors say of themselves."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from jobworker.api.warnings import SETTLED_MS, warnings_of
+from jobworker.store.retention import Retention
+from jobworker.store.roster import Roster, RosterEntry
+from tests.support.redis_source import RedisSource
+from tests.support.world import World
+
+
+@pytest.fixture
+def world(redis_source: RedisSource) -> Iterator[World]:
+    world = World(redis_source, Retention())
+    yield world
+    world.close()
+
+
+def roster(*states: str) -> Roster:
+    return Roster(tuple(RosterEntry(pid, state, 0, 0) for pid, state in enumerate(states)))
+
+
+@pytest.mark.parametrize("states", [(), ("ending", "ending")])
+def test_a_supervisor_without_a_worker_that_can_run_a_job_is_told_once_it_has_settled(
+    world: World, states: tuple[str, ...]
+) -> None:
+    alpha = world.register("alpha")
+    alpha.beat(roster(*states))
+    world.advance(SETTLED_MS)
+    assert list(warnings_of(world.store)) == []
+    world.advance(1)
+    [warning] = warnings_of(world.store)
+    assert warning.startswith("supervisor alpha has no worker that can run a job: its handlers do not load")
+
+
+@pytest.mark.parametrize("state", ["starting", "spare", "idle", "busy"])
+def test_one_worker_that_can_is_enough(world: World, state: str) -> None:
+    alpha = world.register("alpha")
+    alpha.beat(roster("ending", state))
+    world.advance(SETTLED_MS + 1)
+    assert list(warnings_of(world.store)) == []
