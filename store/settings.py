@@ -139,7 +139,7 @@ class ApiSettings(Section, frozen=True):
     threads: Annotated[int, Meta(ge=1, le=256, description="requests that each of them answers at once")] = 16
     allowed_hosts: Annotated[
         tuple[str, ...],
-        Meta(description="a name by which browsers may reach an API without keys, besides localhost"),
+        Meta(description="a name by which an API without keys may be reached, besides localhost"),
     ] = ()
     no_auth: Annotated[
         bool, Meta(description="listen beyond loopback without keys, although anybody may then do anything")
