@@ -10,13 +10,9 @@ from typing import Final, NoReturn
 
 import structlog
 
+from jobworker.api.brake import Brake, fate_of
 from jobworker.api.death_signal import death_signal
-from jobworker.store.backoff import Backoff
 
-#: How soon one that ended is started again; less and less soon if it keeps ending.
-BRAKE: Final = Backoff(base=0.1, factor=2.0, max=5.0, jitter=False)
-#: One that lived this long has started well: the next restart is as quick as the first.
-GOOD_LIFE_SECONDS: Final = 10.0
 #: Exit code of one whose own code failed (sysexits.h: EX_SOFTWARE).
 BROKEN: Final = 70
 
@@ -43,23 +39,23 @@ class Child:
         self._number = number
         self._listen = listen
         self._body = body
-        self._clock = clock
         self._fork = fork
         self._pid: int | None = None
-        self._started_at = 0.0
-        self._quick_deaths = 0
-        #: When it is to be started again; None while it runs.
-        self.due_at: float | None = None
+        self._brake = Brake(clock)
 
     @property
     def runs(self) -> bool:
         """Whether its process has not been reaped yet."""
         return self._pid is not None
 
+    @property
+    def due_at(self) -> float | None:
+        """When it wants to be tended next; None: when its process ends."""
+        return self._brake.due_at
+
     def start(self) -> None:
         """Fork its process. Raises OSError when the system has no room for it."""
-        self.due_at = None
-        self._started_at = self._clock()
+        self._brake.started()
         bind_to_parent = death_signal(signal.SIGTERM)
         # Its own socket: on one that is shared, some processes would take most connections.
         with self._listen() as listener:
@@ -71,12 +67,10 @@ class Child:
 
     def tend(self) -> None:
         """Start its process again if it has ended, but not at once."""
-        now = self._clock()
-        if self.due_at is not None:
-            if now >= self.due_at:
-                self._start_again()
+        if self._brake.has_let_go:
+            self._start_again()
         elif (fate := self.reap()) is not None:
-            self._brake(now, fate)
+            self._hold(fate)
 
     def reap(self) -> str | None:
         """Return how its process has ended, in words and once; None while it lives."""
@@ -86,8 +80,7 @@ class Child:
         if pid == 0:
             return None
         self._pid = None
-        code = os.waitstatus_to_exitcode(status)
-        return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+        return fate_of(os.waitstatus_to_exitcode(status))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its process, if that has not been reaped."""
@@ -98,13 +91,10 @@ class Child:
         try:
             self.start()
         except OSError as error:
-            self._brake(self._clock(), str(error))
+            self._hold(str(error))
 
-    def _brake(self, now: float, fate: str) -> None:
-        quick = now - self._started_at < GOOD_LIFE_SECONDS
-        self._quick_deaths = self._quick_deaths + 1 if quick else 1
-        delay_seconds = BRAKE.delay_ms(self._quick_deaths) / 1000
-        self.due_at = now + delay_seconds
+    def _hold(self, fate: str) -> None:
+        delay_seconds = self._brake.ended()
         log.warning("process ended; it is started again", process=self._number, fate=fate, after_seconds=delay_seconds)
 
     def _serve_and_exit(self, listener: socket.socket) -> NoReturn:

@@ -7,13 +7,8 @@ from typing import Final
 
 import structlog
 
+from jobworker.api.brake import Brake, fate_of
 from jobworker.cli.errors import Failed
-from jobworker.store.backoff import Backoff
-
-#: How soon one that ended is started again; less and less soon if it keeps ending.
-BRAKE: Final = Backoff(base=0.1, factor=2.0, max=5.0, jitter=False)
-#: A part that lived this long has started well: the next restart is as quick as the first.
-GOOD_LIFE_SECONDS: Final = 10.0
 
 log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("jobworker.up")
 
@@ -41,12 +36,9 @@ class Part:
         self.patience_seconds = patience_seconds
         self.is_ready = is_ready
         self._spawn = spawn
-        self._clock = clock
         self._last_words = last_words
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
-        self._restart_at: float | None = None
-        self._quick_deaths = 0
+        self._brake = Brake(clock)
 
     @property
     def runs(self) -> bool:
@@ -56,23 +48,20 @@ class Part:
     @property
     def due_at(self) -> float | None:
         """When it wants to be tended next; None: when its process ends."""
-        return self._restart_at
+        return self._brake.due_at
 
     def start(self) -> None:
         """Start its process."""
-        self._restart_at = None
-        self._started_at = self._clock()
+        self._brake.started()
         self._process = self._spawn()
         log.debug("part started", part=self.name, pid=self._process.pid)
 
     def tend(self) -> None:
         """Restart its process if it has ended, but not at once, and less and less soon if it keeps ending."""
-        now = self._clock()
-        if self._restart_at is not None:
-            if now >= self._restart_at:
-                self._start_again()
-        elif not self.runs:
-            self._brake(now, self._fate())
+        if self._brake.has_let_go:
+            self._start_again()
+        elif self.due_at is None and not self.runs:
+            self._hold(self._fate())
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its process, if that still lives."""
@@ -90,17 +79,12 @@ class Part:
         try:
             self.start()
         except (Failed, OSError) as error:
-            self._brake(self._clock(), str(error))
+            self._hold(str(error))
 
-    def _brake(self, now: float, fate: str) -> None:
-        quick = now - self._started_at < GOOD_LIFE_SECONDS
-        self._quick_deaths = self._quick_deaths + 1 if quick else 1
-        delay_seconds = BRAKE.delay_ms(self._quick_deaths) / 1000
-        self._restart_at = now + delay_seconds
+    def _hold(self, fate: str) -> None:
+        delay_seconds = self._brake.ended()
         log.warning("part ended; it is started again", part=self.name, fate=fate, after_seconds=delay_seconds)
 
     def _fate(self) -> str:
         code = self._process.poll() if self._process is not None else None
-        if code is None:
-            return "it was not started"
-        return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+        return "it was not started" if code is None else fate_of(code)

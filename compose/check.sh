@@ -35,11 +35,14 @@ unavailable() { [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' "$API/jobs" -H
 containers() { $COMPOSE ps --all --format '{{.Name}} {{.Service}} {{.ExitCode}}' | awk -v s="$1" '$2 == s'; }
 stopped_cleanly() { ! containers "$1" | awk '$3 != 0 && $3 != 143' | grep .; }
 
-say '1. a job by curl, as in the README'
+say '1. a job by curl, as in the README; by the name of the service, and by no other'
 answer=$(post '{"type": "echo", "payload": {"hello": "world"}, "priority": 10}')
 [ "$(field status <<<"$answer")" = pending ] || fail "the answer is $answer"
 succeeds "$(field id <<<"$answer")"
 id=$(submit '{}') && succeeds "$id"
+$COMPOSE exec -T supervisor python -c 'import urllib.request; urllib.request.urlopen("http://api:8080/jobs", timeout=10)'
+foreign=$(curl -sS -m 10 -o /dev/null -w '%{http_code}' "$API/jobs" -H 'Host: pages.example:8080')
+[ "$foreign" = 403 ] || fail "a page that has a name of its own for this API gets $foreign"
 
 say '2. the handlers of the mounted folder'
 file=$($COMPOSE exec -T supervisor python -c 'import ast; print(ast.__file__)')

@@ -1,8 +1,6 @@
 """Where settings come from, in this order: the command line, the environment, a file, the defaults."""
 
-import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -157,6 +155,9 @@ def _from_section(path: Path | None, section: str, keys: Mapping[str, object]) -
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    # Imported where there is a file: every command comes through here, and few have one.
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -196,6 +197,9 @@ def _is_foreign(variable: str, value: str) -> bool:
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
+    # Imported once something is wrong: see _parsed.
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.85 if word.startswith(PREFIX) else 0.6)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -4,8 +4,8 @@
 Durations are seconds. A `description` says what a setting does, a `title` the shape of a text.
 """
 
+import platform
 import re
-import socket
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -98,7 +98,7 @@ class JobSettings(Section, frozen=True):
 
 def default_name() -> str:
     """Return this host's name, made to fit what a supervisor's name may hold."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:128]
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node())[:128]
     return name if re.match(NAME_PATTERN, name) else "supervisor"
 
 
@@ -139,7 +139,7 @@ class ApiSettings(Section, frozen=True):
     threads: Annotated[int, Meta(ge=1, le=256, description="requests that each of them answers at once")] = 16
     allowed_hosts: Annotated[
         tuple[str, ...],
-        Meta(description="a name by which browsers may reach an API without keys, besides localhost"),
+        Meta(description="a name by which an API without keys may be reached, besides localhost"),
     ] = ()
     no_auth: Annotated[
         bool, Meta(description="listen beyond loopback without keys, although anybody may then do anything")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobworker.api.child import GOOD_LIFE_SECONDS, Child
+from jobworker.api.child import Child
 from tests.support.waiting import wait_until
 
 
@@ -76,16 +76,6 @@ def test_a_child_that_died_comes_back_with_a_fresh_socket_no_sooner_than_the_bra
     assert len(nursery.pids) == 1
     nursery.come_back()
     assert (nursery.child.runs, nursery.child.due_at, len(nursery.pids), len(nursery.listeners)) == (True, None, 2, 2)
-
-
-def test_the_brake_grows_with_each_quick_death_and_lets_go_after_a_good_life(nursery: Nursery) -> None:
-    nursery.child.start()
-    brakes = []
-    for _ in range(7):
-        brakes.append(nursery.die(0.5))
-        nursery.come_back()
-    assert brakes == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0])
-    assert nursery.die(GOOD_LIFE_SECONDS) == pytest.approx(0.1)
 
 
 def test_a_restart_for_which_the_system_has_no_room_is_braked_like_a_death(nursery: Nursery) -> None:

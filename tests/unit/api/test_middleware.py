@@ -80,13 +80,32 @@ def test_a_host_may_be_allowed(make_api: Callable[..., Api]) -> None:
     assert api.get("/livez", host="example.com").status == 403
 
 
-def test_no_auth_allows_any_host(make_api: Callable[..., Api]) -> None:
-    assert make_api(no_auth=True).get("/livez", host="api:8080").status == 200
+@pytest.mark.parametrize(
+    "host", ["localhost", "api:8080", "my_api", "10.0.0.5:8080", "0.0.0.0", "[fd00::5]:8080", "jobs.example.com"]
+)
+def test_no_auth_allows_addresses_and_names_without_a_dot(make_api: Callable[..., Api], host: str) -> None:
+    api = make_api(no_auth=True, allowed_hosts=("jobs.example.com",))
+    assert api.get("/jobs", host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.com", "evil.com:8080", "api.", "10.0.0.5.evil.com", "a@api", "api evil", "", "é"]
+)
+def test_no_auth_allows_no_name_that_a_page_may_have_for_its_own(make_api: Callable[..., Api], host: str) -> None:
+    answer = make_api(no_auth=True).get("/jobs", host=host)
+    assert answer.status == 403
+    assert answer.json["detail"] == (
+        "the Host header must be 127.0.0.1 or [::1] or localhost, an address, or a name without a dot;"
+        " more by the setting api.allowed_hosts"
+    )
 
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.com", "null", "http://localhost:3000", "http://evil.com/localhost", "file://", "", "localhost"],
+    [
+        *("https://evil.com", "null", "http://localhost:3000", "http://evil.com/localhost", "file://", "", "localhost"),
+        *("http://10.0.0.5", "http://api"),
+    ],
 )
 @pytest.mark.parametrize("no_auth", [False, True])
 def test_a_page_of_another_site_is_403(make_api: Callable[..., Api], origin: str, no_auth: bool) -> None:
@@ -112,10 +131,11 @@ def test_a_page_by_the_name_we_are_called_is_foreign_unless_it_is_known(
         ("http://[::1]:8080", "[::1]:8080"),
         ("https://jobs.example.com", "jobs.example.com"),
         ("https://jobs.example.com", "127.0.0.1:8080"),
+        ("http://10.0.0.5:8080", "10.0.0.5:8080"),
     ],
 )
 def test_our_own_page_may_ask(make_api: Callable[..., Api], origin: str, host: str) -> None:
-    api = make_api(allowed_hosts=("jobs.example.com",))
+    api = make_api(allowed_hosts=("jobs.example.com",), no_auth="10.0.0.5" in host)
     assert api.request("POST", "/jobs/resume", headers={"Origin": origin}, host=host).status == 200
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from jobworker.cli.errors import Failed
-from jobworker.cli.parts import BRAKE, GOOD_LIFE_SECONDS, Part
+from jobworker.cli.parts import Part
 
 
 class Stage:
@@ -57,25 +57,6 @@ def test_a_part_that_died_comes_back_no_sooner_than_the_brake_allows(stage: Stag
     stage.come_back()
     assert (stage.part.runs, len(stage.processes), stage.part.due_at) == (True, 2, None)
     stage.die(0)
-
-
-def test_the_brake_grows_with_each_quick_death_up_to_its_longest(stage: Stage) -> None:
-    stage.part.start()
-    brakes = []
-    for _ in range(8):
-        brakes.append(stage.die(0.5))
-        stage.come_back()
-    assert brakes == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, BRAKE.max, BRAKE.max])
-    stage.die(0)
-
-
-def test_a_good_life_lets_the_brake_go(stage: Stage) -> None:
-    stage.part.start()
-    stage.die(0.5)
-    stage.come_back()
-    stage.die(0.5)
-    stage.come_back()
-    assert stage.die(GOOD_LIFE_SECONDS) == pytest.approx(0.1)
 
 
 def test_a_restart_that_fails_is_braked_like_a_death() -> None:

@@ -1,6 +1,6 @@
 """The table of defaults in docs: what holds when nobody has said anything."""
 
-import socket
+import platform
 
 import pytest
 
@@ -47,5 +47,5 @@ def test_redis_and_the_api_get_the_defaults_of_the_design() -> None:
 def test_a_supervisor_is_named_after_its_host_as_far_as_a_name_allows(
     monkeypatch: pytest.MonkeyPatch, host: str, name: str
 ) -> None:
-    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    monkeypatch.setattr(platform, "node", lambda: host)
     assert default_name() == name

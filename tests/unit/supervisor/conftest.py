@@ -1,30 +1,14 @@
 """What the tests of the supervisor's parts share."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import pytest
 
 from jobworker.supervisor.loop import SupervisorLoop
 from tests.support.stand_ins import StandIns
-
-
-class Running(NamedTuple):
-    """A loop to run coroutines in, one after the other."""
-
-    runner: asyncio.Runner
-    loop: SupervisorLoop
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Run the loop until the condition holds."""
-        self.runner.run(_until(condition))
-
-
-async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - it is asked of parts that tell nobody
-            await asyncio.sleep(0.001)
+from tests.unit.supervisor.pool_scene import Scene
+from tests.unit.supervisor.running import Running
 
 
 @pytest.fixture
@@ -43,3 +27,11 @@ def stand_ins() -> Iterator[StandIns]:
     made = StandIns()
     yield made
     made.close()
+
+
+@pytest.fixture
+def scene(running: Running, stand_ins: StandIns) -> Iterator[Scene]:
+    scene = Scene(running, stand_ins)
+    yield scene
+    if scene.pool.first_hello.done():
+        scene.pool.first_hello.exception()

@@ -13,7 +13,7 @@ from jobworker.supervisor.beatfile import Beat, BeatFile
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.notify import Notifier
 from tests.support.service_manager import ServiceManager
-from tests.unit.supervisor.conftest import Running
+from tests.unit.supervisor.running import Running
 
 
 class Scene:

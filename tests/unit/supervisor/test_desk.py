@@ -18,7 +18,7 @@ from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
 from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
-from tests.unit.supervisor.conftest import Running
+from tests.unit.supervisor.running import Running
 
 
 class Quiet(Killer):

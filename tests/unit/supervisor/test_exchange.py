@@ -15,7 +15,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.turns import Turns
 from tests.support.claims import a_claim
-from tests.unit.supervisor.conftest import Running
+from tests.unit.supervisor.running import Running
 
 Answer = ExchangeAnswer | Exception
 

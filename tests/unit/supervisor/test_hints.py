@@ -9,7 +9,7 @@ import pytest
 from jobworker.store.errors import StoreUnavailable
 from jobworker.store.incarnation import IDLE, Hint
 from jobworker.supervisor.hints import Listener
-from tests.unit.supervisor.conftest import Running
+from tests.unit.supervisor.running import Running
 
 WAKE = Hint("1", "wake:default")
 CANCEL = Hint("cancel", None)

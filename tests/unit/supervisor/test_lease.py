@@ -10,7 +10,7 @@ from jobworker.store.errors import StoreUnavailable, Superseded
 from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.lease import Lease
-from tests.unit.supervisor.conftest import Running
+from tests.unit.supervisor.running import Running
 
 CANCELS = [Attempted("job-1", 1)]
 

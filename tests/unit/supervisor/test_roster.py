@@ -14,7 +14,7 @@ from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.roster import RosterKeeper, Usage, read_usage
 from jobworker.supervisor.tree import Killer
 from tests.support.stand_ins import StandIns
-from tests.unit.supervisor.conftest import Running
+from tests.unit.supervisor.running import Running
 
 EPOCH = 1_800_000_000_000_000
 SECOND_NS = 1_000_000_000
