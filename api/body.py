@@ -8,6 +8,7 @@ import msgspec
 from jobworker.api.errors import EncodedBody, InvalidBody, MalformedRequest, NotJson
 from jobworker.api.expectations import explain
 from jobworker.api.payload import too_deep, why_not_json
+from jobworker.api.query import allow_no_parameters
 from jobworker.api.schemas import Request
 
 JSON: Final = "application/json"
@@ -16,7 +17,11 @@ Body = TypeVar("Body", bound=Request)
 
 
 def read_body(req: falcon.Request, model: type[Body]) -> Body:
-    """Return the body as `model`; a request without one is one in which every field is left out."""
+    """Return the body as `model`; a request without one is one in which every field is left out.
+
+    What stands in the address instead is refused: `POST /jobs/pause?queue=x` would pause everything.
+    """
+    allow_no_parameters(req)
     if not req.content_length:
         return model()
     encoding = req.get_header("Content-Encoding", default="identity")

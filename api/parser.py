@@ -41,6 +41,9 @@ class RequestParser(HTTPRequestParser):
         except ValueError as error:
             # `http://[`, or a Content-Length of thousands of digits: waitress would drop the connection.
             raise ParsingError("the address or Content-Length is invalid") from error
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # A proxy before us might believe the other one, and take the rest for a request of its own (RFC 9112 6.1).
+            raise ParsingError("a request has either Content-Length or Transfer-Encoding")
 
     def _refuse_if_too_large(self, received_bytes: int) -> None:
         limit = _BY_PATH.get(self.path.rstrip("/"), MAX_BODY_BYTES)

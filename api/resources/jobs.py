@@ -7,7 +7,7 @@ from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
 from jobworker.api.declaration import given
 from jobworker.api.intake import Intake
-from jobworker.api.query import read_query
+from jobworker.api.query import allow_no_parameters, read_query
 from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.schemas import Accepted, JobRequest, JobsQuery
 from jobworker.api.submission import Submission
@@ -53,18 +53,20 @@ class Job:
         self._available = available
         self._reader = reader
 
-    def on_get(self, _req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Show a job, whole."""
         job_id = read_job_id(job_id)
+        allow_no_parameters(req)
         with self._available:
             job = self._reader.job(job_id)
         resp.data = msgspec.json.encode(job)
 
     on_head = on_get
 
-    def on_delete(self, _req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Forget a job that has ended."""
         job_id = read_job_id(job_id)
+        allow_no_parameters(req)
         with self._available:
             self._store.delete(job_id)
         resp.status = falcon.HTTP_204

@@ -68,6 +68,10 @@ def test_a_bad_body_is_refused_with_a_sentence_and_leaves_no_job(
         ("POST", "/jobs", b"{}", {**JSON, "Origin": "http://evil.example"}, 403, "Origin"),
         ("POST", "/jobs/pause", b'{"queue": "a b"}', JSON, 422, "queue"),
         ("POST", "/jobs/resume", b'{"queue": 7}', JSON, 422, "queue"),
+        ("POST", "/jobs/pause?queue=x", None, {}, 422, "takes no parameters"),
+        ("POST", "/jobs?priority=5", b"{}", JSON, 422, "takes no parameters"),
+        ("DELETE", "/jobs/01a20c1d-68be-72fb-82e7-a2555118f737?dry_run=1", None, {}, 422, "takes no parameters"),
+        ("GET", "/jobs/01a20c1d-68be-72fb-82e7-a2555118f737?fields=x", None, {}, 422, "takes no parameters"),
     ],
 )
 def test_a_bad_request_is_refused_with_a_sentence(

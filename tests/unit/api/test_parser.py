@@ -105,3 +105,8 @@ def test_it_notes_when_the_last_byte_has_come() -> None:
     before = time.monotonic()
     parser.received(b"}")
     assert before <= parser.complete_at <= time.monotonic()
+
+
+def test_a_body_of_two_lengths_is_refused_for_proxies_may_believe_the_other() -> None:
+    request = head("/jobs", "Content-Length: 2", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
+    assert code_of(parse(request)) == 400
