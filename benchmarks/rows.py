@@ -1,7 +1,7 @@
 """A figure and what it is compared with: the one thing that every measurement yields and every table prints."""
 
+import argparse
 import statistics
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -60,7 +60,9 @@ def show(row: Row) -> None:
 
 def main(measure: Measure, count: int) -> None:
     """Print what is measured, row by row; the command's argument takes the place of `count`."""
-    for row in measure(int(sys.argv[1]) if len(sys.argv) > 1 else count):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", nargs="?", type=int, default=count, help="rounds, or jobs (%(default)s)")
+    for row in measure(parser.parse_args().count):
         show(row)
 
 

@@ -37,7 +37,7 @@ def doctor(loaded: Loaded, everything: bool, as_json: bool) -> int:
         columns = [
             Column("LEVEL", lambda item: item["level"]),
             Column("CHECK", lambda item: item["check"]),
-            Column("FACT", _sentence),
+            Column("FACT", _sentence, wraps=True),
         ]
         show(columns, map(msgspec.to_builtins, findings))
     return 1 if has_problem else 0

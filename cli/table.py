@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from jobworker.cli.output import printable
 
+#: Wider than any row.
+_WIDE: Final = 10_000
 #: A cell is one line.
 _ONE_LINE: Final = str.maketrans("\n\t", "  ")
 
@@ -20,6 +22,8 @@ class Column(Struct, frozen=True):
     text: Callable[[dict[str, Any]], str]
     #: Numbers stand at the right, so that their digits align.
     right: bool = False
+    #: Sentences may go on in the next line; whatever else is broken cannot be copied.
+    wraps: bool = False
 
 
 def show(columns: Sequence[Column], items: Iterable[dict[str, Any]]) -> None:
@@ -49,11 +53,13 @@ def _show_styled(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> No
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.wraps)
     for row in rows:
         # Not bare strings: rich would read [brackets] as its markup.
         table.add_row(*map(Text, row))
-    Console().print(table)
+    # Without sentences a row is one line, which the terminal breaks where it ends.
+    width = None if any(column.wraps for column in columns) else _WIDE
+    Console(width=width).print(table)
 
 
 def _cell(column: Column, item: dict[str, Any]) -> str:

@@ -45,3 +45,14 @@ def test_on_a_terminal_text_is_not_taken_for_markup(
     assert "[red]a\\x1b[2J" in printed
     assert "\x1b[2J" not in printed
     assert "\x1b[" in printed  # its titles are styled
+
+
+def test_on_a_narrow_terminal_what_is_to_be_copied_stays_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    job_id = "01a20c1d-68be-72fb-82e7-a2555118f737"
+    (_, row) = shown(capsys, {"name": job_id, "size": 1, "note": "n" * 100})
+    assert row.split() == [job_id, "1", "n" * 100]
