@@ -28,5 +28,5 @@ def supervisor(loaded: Loaded) -> int:
 
 def _advice() -> str:
     if PART_VARIABLE in os.environ:
-        return "an earlier supervisor still works or drains; this one is tried again until that one has ended"
+        return "an earlier one still works or drains, and must end first"
     return "end it or use --name"

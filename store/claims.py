@@ -61,6 +61,21 @@ def _maybe(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
+class Unreadable(Struct, frozen=True):
+    """A claimed job whose record is damaged: nobody can run it."""
+
+    attempted: Attempted
+    why: str
+
+
+def decode_claim(row: list[Any]) -> Claim | Unreadable:
+    """Read a row; what stands in it may have been written by somebody else."""
+    try:
+        return Claim.decode(row)
+    except (ValueError, TypeError, AttributeError, msgspec.MsgspecError) as error:
+        return Unreadable(Attempted(row[0].decode(), int(row[1])), str(error))
+
+
 class Settle(Struct, frozen=True):
     """The end of an attempt, as the supervisor judges it."""
 
@@ -107,6 +122,7 @@ class ExchangeAnswer(Struct, frozen=True):
     next_due_ms: int | None
     words: list[str]
     claims: list[Claim]
+    unreadable: list[Unreadable] = []
 
 
 class BeatAnswer(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Connections to Redis, and its errors in our words."""
 
+import asyncio
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -122,7 +123,8 @@ def _is_unsent(error: Exception) -> bool:
 
 def _cause(error: BaseException) -> str:
     # A wrapped OSError says more than redis-py's summary of it, which may be empty.
-    while error.__cause__ is not None:
+    # Behind a timeout of asyncio's there is only its own way to end a wait.
+    while error.__cause__ is not None and not isinstance(error.__cause__, asyncio.CancelledError):
         error = error.__cause__
     return str(error) or type(error).__name__
 

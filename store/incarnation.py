@@ -14,8 +14,10 @@ from jobworker.store.claims import (
     Claim,
     ExchangeAnswer,
     Settle,
+    Unreadable,
     Wanted,
     decode_attempts,
+    decode_claim,
 )
 from jobworker.store.connection import FOREIGN, translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
@@ -143,10 +145,12 @@ class Incarnation:
         ]
         reply = await self._call("exchange", self._exchange_keys, arguments)
         next_due_ms, words, rows = reply[1:]
+        claims = [decode_claim(row) for row in rows]
         return ExchangeAnswer(
             next_due_ms=None if next_due_ms < 0 else int(next_due_ms),
             words=[word.decode() for word in words],
-            claims=[Claim.decode(row) for row in rows],
+            claims=[claim for claim in claims if isinstance(claim, Claim)],
+            unreadable=[claim for claim in claims if isinstance(claim, Unreadable)],
         )
 
     async def beat(self, roster: Roster) -> BeatAnswer:

@@ -16,7 +16,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.pool import Pool
-from jobworker.supervisor.settlement import put_back
+from jobworker.supervisor.settlement import put_back, set_aside
 from jobworker.supervisor.turns import Turns
 
 log = structlog.get_logger("jobworker.exchange")
@@ -199,7 +199,12 @@ class Exchange:
                 self._desk.hand_out(claim)
             else:
                 self.settle(put_back(claim, Outcome.SHUTDOWN))
-        self._starving = len(answer.claims) < len(wanted)
+        for unreadable in answer.unreadable:
+            log.error(
+                "a job's record in redis is damaged; it has failed", job=unreadable.attempted.id, why=unreadable.why
+            )
+            self.settle(set_aside(unreadable))
+        self._starving = len(answer.claims) + len(answer.unreadable) < len(wanted)
         if self._starving:
             self.stayed_idle()
 

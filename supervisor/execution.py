@@ -112,7 +112,9 @@ def _retry(token: int, error: Any) -> Report:
 
 
 def _fail(token: int, error: Any) -> Report:
-    return Report(token, Outcome.RAISED, final=True, reason=_reason(error), error=_error_info(error))
+    # Without a text of its own it has failed for no other reason than this.
+    reason = _reason(error).strip() or "fail"
+    return Report(token, Outcome.RAISED, final=True, reason=reason, error=_error_info(error))
 
 
 def _invalid_payload(token: int, error: BaseException) -> Report:

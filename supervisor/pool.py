@@ -272,7 +272,7 @@ class Pool:
         worker.close()
         if not _was_wanted(worker):
             self.restarts += 1
-        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs:
+        if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs and not self._closing:
             self._start_failed(judge(status, worker.intent).message)
         self.listener.died(worker, status, started=started)
         self._fill()

@@ -3,7 +3,7 @@
 import random
 from typing import Final
 
-from jobworker.store.claims import Claim, Settle
+from jobworker.store.claims import Claim, Settle, Unreadable
 from jobworker.store.job import AttemptDetail, ErrorInfo
 from jobworker.store.states import FAILURES, FREE, Outcome
 from jobworker.supervisor.budget import Budget
@@ -54,6 +54,14 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
 def put_back(claim: Claim, outcome: Outcome) -> Settle:
     """Settle an attempt that spends nothing."""
     return Settle(id=claim.id, token=claim.token, outcome=outcome, max_attempts=1, max_crashes=1)
+
+
+def set_aside(unreadable: Unreadable) -> Settle:
+    """Settle a job whose record nobody can read: no attempt could do better."""
+    job_id, token = unreadable.attempted.id, unreadable.attempted.token
+    error = ErrorInfo("DamagedRecord", f"the job's record in Redis is damaged: {unreadable.why}")
+    outcome, reason = Outcome.REJECTED, "damaged_record"
+    return Settle(job_id, token, outcome, max_attempts=1, max_crashes=1, final=True, reason=reason, error=error)
 
 
 def _delay_ms(claim: Claim, budget: Budget, outcome: Outcome, asked_seconds: float | None) -> int:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.store.keys import Keys
 from jobworker.store.states import JobState
 from tests.support.redis_server import RedisServer
 from tests.support.supervisor_process import Workplace
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -38,14 +40,27 @@ def test_the_name_of_a_living_supervisor_is_refused_in_one_sentence(place: Workp
     assert place.run("pid").status is JobState.SUCCEEDED
 
 
-def test_as_a_part_of_up_it_says_that_it_is_tried_again(place: Workplace) -> None:
+def test_a_job_whose_record_somebody_has_damaged_fails_alone(place: Workplace) -> None:
+    damaged, *healthy = [place.submit("pid") for _ in range(3)]
+    record = Keys().job(damaged)
+    place.client.hdel(record, "type")
+    command = place.start()
+    for job_id in healthy:
+        assert (place.end(job_id).status, place.end(job_id).crashes) == (JobState.SUCCEEDED, 0)
+    wait_until(lambda: place.client.hget(record, "status") == b"failed")
+    assert place.client.hget(record, "reason") == b"damaged_record"
+    command.wait_for("record in redis is damaged")
+    assert command.process.poll() is None
+
+
+def test_as_a_part_of_up_it_says_that_the_other_one_must_end_first(place: Workplace) -> None:
     first = place.start()
     first.wait_for("ready")
     second = place.start(JOBWORKER_PART="1")
     assert second.wait() == 1
     assert second.err.splitlines()[-1] == (
         f"jobworker: name one is in use by pid {first.process.pid} on this host; "
-        "an earlier supervisor still works or drains; this one is tried again until that one has ended"
+        "an earlier one still works or drains, and must end first"
     )
 
 

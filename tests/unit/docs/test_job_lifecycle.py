@@ -8,11 +8,12 @@ import pytest
 
 import jobworker.store.scripts
 from jobworker.store.backoff import Backoff
+from jobworker.store.claims import Attempted, Unreadable
 from jobworker.store.setting import SETTINGS
 from jobworker.store.states import CRASHES, ENDED, FAILURES, TRANSITIONS, JobState, Outcome
 from jobworker.supervisor.desk import LATE_START_SECONDS
 from jobworker.supervisor.session import SWEEP_SECONDS
-from jobworker.supervisor.settlement import UNHANDLED_SECONDS
+from jobworker.supervisor.settlement import UNHANDLED_SECONDS, set_aside
 from tests.support.page import Page, quoted
 
 PAGE: Final = Page("job-lifecycle.md")
@@ -64,11 +65,12 @@ def test_every_outcome_spends_the_budget_that_the_code_says() -> None:
     assert rows == {outcome: spent.get(outcome, "nothing") for outcome in Outcome}
 
 
-def test_the_reasons_are_those_that_the_scripts_write() -> None:
+def test_the_reasons_are_those_that_scripts_and_supervisors_write() -> None:
     hopeless = re.search(r"HOPELESS = \{(.*?)\}", SETTLE)
     assert hopeless
     written = {*re.findall(r"return 'failed', '(\w+)'", SETTLE), *re.findall(r"'(\w+)'", hopeless[1])}
-    assert set(names("Reasons")) == written
+    damaged = set_aside(Unreadable(Attempted("id", 1), "why")).reason
+    assert set(names("Reasons")) == {*written, damaged}
 
 
 @pytest.mark.parametrize(("failures", "seconds"), PAGE.rows("Budgets and retries"))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.claims import Attempted, Claim, Settle, decode_attempts
+from jobworker.store.claims import Attempted, Claim, Settle, Unreadable, decode_attempts, decode_claim
 from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.states import Outcome
 
@@ -67,3 +67,12 @@ def test_the_size_of_a_settle_covers_what_it_sends(result_bytes: int) -> None:
 def test_flat_pairs_are_attempts() -> None:
     assert decode_attempts([]) == []
     assert decode_attempts([b"a", b"1", b"b", b"22"]) == [Attempted("a", 1), Attempted("b", 22)]
+
+
+@pytest.mark.parametrize("damage", [{5: None}, {8: b"x"}, {11: b"[]"}, {12: None}], ids=str)
+def test_a_row_that_somebody_has_damaged_says_whose_and_why(damage: dict[int, bytes | None]) -> None:
+    row: list[bytes | int | None] = [damage.get(index, value) for index, value in enumerate(ROW)]
+    unreadable = decode_claim(row)
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.attempted == Attempted("the-id", 1764000000000001)
+    assert unreadable.why

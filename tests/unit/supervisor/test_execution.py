@@ -288,9 +288,10 @@ def test_retry_without_a_delay_leaves_it_to_the_backoff(bench: Bench) -> None:
     assert (report.retry_after_seconds, report.reason) == (None, "")
 
 
-def test_fail_ends_the_job(bench: Bench) -> None:
-    report = bench.raised(Fail("gone"))
-    assert (report.outcome, report.final, report.reason) == (Outcome.RAISED, True, "gone")
+@pytest.mark.parametrize(("said", "reason"), [("gone", "gone"), ("", "fail"), (" ", "fail")])
+def test_fail_ends_the_job_for_its_reason(bench: Bench, said: str, reason: str) -> None:
+    report = bench.raised(Fail(said))
+    assert (report.outcome, report.final, report.reason) == (Outcome.RAISED, True, reason)
 
 
 @pytest.mark.parametrize("error", [Fail(ValueError("gone")), Retry(reason=ValueError("gone"))])  # type: ignore[arg-type]
