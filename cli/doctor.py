@@ -7,10 +7,11 @@ from typing import Final
 import click
 import msgspec
 
-from jobworker.cli.finding import Finding
+from jobworker.cli.finding import Finding, problem
 from jobworker.cli.options import warn, with_settings
 from jobworker.cli.output import print_json
 from jobworker.store.configuration import Loaded
+from jobworker.store.errors import StoreError, StoreMisconfigured, StoreUnavailable
 from jobworker.store.settings import Settings
 
 #: How far each index is walked unless all is asked for.
@@ -29,7 +30,7 @@ def doctor(loaded: Loaded, everything: bool, as_json: bool) -> int:
     from jobworker.cli.table import Column, show
 
     warn(loaded)
-    findings = list(examine(loaded.settings, most=None if everything else MOST_ENTRIES))
+    findings = list(_as_far_as_possible(examine(loaded.settings, most=None if everything else MOST_ENTRIES)))
     has_problem = any(finding.level == "problem" for finding in findings)
     if as_json:
         print_json({"healthy": not has_problem, "findings": findings})
@@ -59,6 +60,16 @@ def examine(settings: Settings, *, most: int | None) -> Iterator[Finding]:
         yield from data.check(inspection.audit(most))
     limits = read_host(settings.supervisor)
     yield from (check(limits) for check in host.CHECKS)
+
+
+def _as_far_as_possible(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield what is found up to where the data cannot be read, and that."""
+    try:
+        yield from findings
+    except (StoreUnavailable, StoreMisconfigured):
+        raise
+    except StoreError as error:
+        yield problem("data", f"what follows could not be looked at: {error}", "repair that, and look again")
 
 
 def _sentence(finding: dict[str, str]) -> str:

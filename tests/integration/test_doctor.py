@@ -71,6 +71,20 @@ def test_json_says_the_same_for_machines(redis_server: RedisServer, tmp_path: Pa
     assert {"check": "pauses", "level": "ok", "fact": "none", "advice": None} in answer["findings"]
 
 
+def test_what_was_found_is_told_also_when_something_cannot_be_looked_at(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    [job_id] = submit(redis_server)
+    with redis.Redis(port=redis_server.port) as client:
+        client.set(KEYS.job(job_id), "not a hash")
+    ended = doctor(redis_server.url, tmp_path, "--json")
+    assert ended.returncode == 1
+    found = json.loads(ended.stdout)["findings"]
+    assert len(found) > 5
+    assert (found[-1]["check"], found[-1]["level"]) == ("data", "problem")
+    assert "WRONGTYPE" in found[-1]["fact"]
+
+
 def test_a_fault_in_the_data_is_named_and_is_exit_code_1(redis_server: RedisServer, tmp_path: Path) -> None:
     [job_id] = submit(redis_server)
     with redis.Redis(port=redis_server.port) as client:
