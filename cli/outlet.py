@@ -12,6 +12,8 @@ STDOUT: Final = 1
 STDERR: Final = 2
 #: A pipe that has room takes this much at once, and whole (POSIX: PIPE_BUF).
 PIECE_BYTES: Final = 4096
+#: How often a write is tried again that others have kept out.
+MOST_COLLISIONS: Final = 100
 
 
 class Outlet:
@@ -37,7 +39,7 @@ class Outlet:
         try:
             with self._opened() as descriptor:
                 while written < len(pieces) and _has_room(descriptor):
-                    written += os.write(descriptor, pieces[written : written + PIECE_BYTES])
+                    written += _write_some(descriptor, pieces[written : written + PIECE_BYTES])
         except OSError:
             # It has filled up since, its reader has left, or its disk is full.
             pass
@@ -67,6 +69,16 @@ def _reopened(descriptor: int) -> int | None:
     except OSError:
         # A socket, another user's pipe, or a system without /proc.
         return None
+
+
+def _write_some(descriptor: int, piece: memoryview) -> int:
+    # A terminal takes one writer at a time, and calls that "full" too: whoever logs in the same instant is soon done.
+    for _ in range(MOST_COLLISIONS):
+        try:
+            return os.write(descriptor, piece)
+        except BlockingIOError:
+            os.sched_yield()
+    return os.write(descriptor, piece)
 
 
 def _has_room(descriptor: int) -> bool:

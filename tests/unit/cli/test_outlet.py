@@ -117,3 +117,19 @@ def test_a_standard_stream_that_is_missing_is_the_null_device_also_for_those_we_
         "assert os.open('/', os.O_RDONLY) > 2\n"
     )
     assert subprocess.call(["bash", "-c", f'exec "$@" {closed}', "bash", sys.executable, "-c", program]) == 0
+
+
+def test_a_terminal_that_others_are_just_writing_to_is_tried_again(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = terminal
+    write, collisions = os.write, iter([BlockingIOError()] * 3)
+
+    def collide(descriptor: int, data: memoryview) -> int:
+        for collision in collisions:
+            raise collision
+        return write(descriptor, data)
+
+    monkeypatch.setattr("jobworker.cli.outlet.os.write", collide)
+    assert Outlet(theirs).write("kept\n")
+    assert os.read(ours, 100) == b"kept\n"
