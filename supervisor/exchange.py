@@ -21,9 +21,7 @@ from jobworker.supervisor.turns import Turns
 
 log = structlog.get_logger("jobworker.exchange")
 
-FIRST_RETRY_SECONDS: Final = 0.05
-LONGEST_RETRY_SECONDS: Final = 1.0
-RETRY: Final = Backoff(FIRST_RETRY_SECONDS, 2.0, LONGEST_RETRY_SECONDS, jitter=False)
+RETRY: Final = Backoff(base=0.05, factor=2.0, max=1.0, jitter=False)
 
 
 class Exchange:
@@ -210,7 +208,7 @@ class Exchange:
 
     async def _reconnect(self) -> None:
         """Beat, agree with Redis on what we hold, and only then go on."""
-        wait_seconds = FIRST_RETRY_SECONDS
+        failures = 0
         while not self._done():
             try:
                 foreign = await self._agree()
@@ -218,8 +216,8 @@ class Exchange:
                 raise
             except StoreError as error:
                 self._failed(error, "redis cannot be agreed with; workers go on, results wait")
-                await asyncio.sleep(wait_seconds)
-                wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
+                failures += 1
+                await asyncio.sleep(RETRY.delay_ms(failures) / 1000)
                 continue
             self._must_reconcile = False
             self._forget(foreign)

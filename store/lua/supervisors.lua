@@ -12,10 +12,11 @@ local RECORD_FIELDS = {'host', 'pid', 'version', 'workers', 'queues', 'lease_ms'
 local function describe(member, lease_end)
   local name, epoch = string.match(member, '^(.*):(%d+)$')
   local running = redis.call('HLEN', base .. 'running:' .. member)
-  local record, values = base .. 'supervisor:' .. name, {}
+  local values = redis.call('HMGET', base .. 'supervisor:' .. name, 'epoch', unpack(RECORD_FIELDS))
   -- The record is its successor's when the name has been taken over.
-  local is_its_own = redis.call('HGET', record, 'epoch') == epoch
-  for i, field in ipairs(RECORD_FIELDS) do values[i] = is_its_own and redis.call('HGET', record, field) end
+  if table.remove(values, 1) ~= epoch then
+    for i in ipairs(RECORD_FIELDS) do values[i] = false end
+  end
   local left = tonumber(lease_end) == 0 and 0 or tonumber(lease_end) - now
   return {name, epoch, integer(left), running, unpack(values)}
 end

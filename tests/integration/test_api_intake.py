@@ -25,13 +25,6 @@ TIMEOUT_SECONDS = 2.0
 
 
 @pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(redis_server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def intake(proxy: Proxy) -> Iterator[Intake]:
     store = JobStore.connect(proxy.url, timeout_seconds=TIMEOUT_SECONDS, prefix="jobworker", retention=Retention())
     available = Availability(store.check_writable)

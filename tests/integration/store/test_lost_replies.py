@@ -34,14 +34,6 @@ TIMEOUT_SECONDS = 1.0
 
 
 @pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
-    """A network to an empty server that the test may break."""
-    proxy = Proxy(redis_server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def direct(redis_server: RedisServer) -> Iterator[redis.Redis]:
     """A client that does not go through the proxy."""
     client = redis.Redis(port=redis_server.port)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,19 +12,10 @@ from jobworker.store.states import JobState
 from jobworker.supervisor.board import boottime_ns
 from tests.support.gate import Gate
 from tests.support.proxy import Proxy
-from tests.support.redis_server import RedisServer
 from tests.support.supervisor_process import Workplace
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
-    """Asked for before `place`, so that it outlives the supervisors that use it."""
-    proxy = Proxy(redis_server.port)
-    yield proxy
-    proxy.close()
 
 
 def test_replies_that_get_lost_lose_no_job_and_double_none(proxy: Proxy, place: Workplace) -> None:

@@ -97,7 +97,7 @@ class Scene:
     def __init__(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runner, self.loop = running
         self.until = running.until
-        monkeypatch.setattr("jobworker.supervisor.exchange.FIRST_RETRY_SECONDS", 0.001)
+        monkeypatch.setattr("jobworker.supervisor.exchange.RETRY", Backoff(0.001, 2.0, 1.0, jitter=False))
         self.redis, self.desk = Redis(), Desk()
         self.idle: list[int] = []
         self.lease = SimpleNamespace(fenced=False, beat=self.redis.beat)
