@@ -13,6 +13,7 @@ from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
+from jobworker.supervisor.agenda import Due, Step, agenda_of
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
@@ -36,6 +37,8 @@ class Attempt(Struct, frozen=True):
     claim: Claim
     budget: Budget
     worker: WorkerProcess
+    #: What is still to come while it runs.
+    agenda: tuple[Due, ...] = ()
     #: When its worker was sent the job; inf: not yet.
     handed_at: float = math.inf
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
@@ -95,7 +98,8 @@ class Desk:
             self.settle(put_back(claim, Outcome.RECALLED))
             return
         worker.stage = Stage.BUSY
-        self._attempts[worker.pid] = Attempt(claim, Budget.of(claim, self._pool.catalogue, self._jobs), worker)
+        budget = Budget.of(claim, self._pool.catalogue, self._jobs)
+        self._attempts[worker.pid] = Attempt(claim, budget, worker, agenda_of(budget.timeout_seconds))
         # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
         self._loop.call_soon(self._deliver, worker)
 
@@ -112,8 +116,8 @@ class Desk:
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
             return
         self._attempts[worker.pid] = attempt
-        if attempt.budget.timeout_seconds is not None:
-            self._deadlines.set(worker.pid, attempt.handed_at + attempt.budget.timeout_seconds)
+        if attempt.agenda:
+            self._deadlines.set(worker.pid, attempt.handed_at + attempt.agenda[0].after_seconds)
 
     def cancel(self, wanted: Iterable[Attempted]) -> None:
         """Kill the attempts that a client wants cancelled; never another attempt of the same job."""
@@ -199,17 +203,26 @@ class Desk:
             self.settle(settle)
 
     def _overdue(self, pid: int) -> None:
+        """Do the next step of an attempt's agenda, unless its worker began so late that it is not due yet."""
         attempt = self._attempts[pid]
-        timeout_seconds = attempt.budget.timeout_seconds
-        assert timeout_seconds is not None
-        due = self._start_of(attempt) + timeout_seconds
-        if due > self._loop.time():
-            self._deadlines.set(pid, due)
+        due, *later = attempt.agenda
+        began_at = self._start_of(attempt)
+        if began_at + due.after_seconds > self._loop.time():
+            self._deadlines.set(pid, began_at + due.after_seconds)
             return
+        self._attempts[pid] = msgspec.structs.replace(attempt, agenda=tuple(later))
+        if later:
+            self._deadlines.set(pid, began_at + later[0].after_seconds)
+        match due.step:
+            case Step.KILL:
+                self._kill_overdue(pid)
+
+    def _kill_overdue(self, pid: int) -> None:
+        attempt = self._attempts[pid]
         # A report that is already there wins.
         self._pool.read(attempt.worker)
         if pid in self._attempts:
-            why = f"at its deadline of {timeout_seconds:g} s"
+            why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
             self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
 
     def _start_of(self, attempt: Attempt) -> float:
