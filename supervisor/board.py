@@ -1,11 +1,22 @@
 """A page of memory that a supervisor and one worker share: what must be known without a message."""
 
+import math
 import mmap
 import struct
 import time
 
+from jobworker.store.limits import MAX_PROGRESS_CHARACTERS
+
 _FENCE = struct.Struct("=q")
 _STARTED_AT = _FENCE.size
+#: Where the progress is: the count of writes, fraction (not a number: none) and length of the message, the message, the
+#: count again. UTF-8 takes four bytes for a character at most.
+_COUNT = struct.Struct("=q")
+_PROGRESS = struct.Struct("=dh")
+_BEGUN_AT = 1024
+_PROGRESS_AT = _BEGUN_AT + _COUNT.size
+_MESSAGE_AT = _PROGRESS_AT + _PROGRESS.size
+_ENDED_AT = _MESSAGE_AT + 4 * MAX_PROGRESS_CHARACTERS
 
 
 def boottime_ns() -> int:
@@ -14,10 +25,12 @@ def boottime_ns() -> int:
 
 
 class Board:
-    """Two numbers, each written by one side only."""
+    """Two numbers and a progress, each written by one side only."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 2 * _FENCE.size)
+        self._page = mmap.mmap(-1, mmap.PAGESIZE)
+        #: Of a progress, by this side.
+        self._writes = 0
 
     def close(self) -> None:
         """Release the page."""
@@ -40,3 +53,23 @@ class Board:
     @started_ns.setter
     def started_ns(self, value: int) -> None:
         _FENCE.pack_into(self._page, _STARTED_AT, value)
+
+    def write_progress(self, fraction: float | None, message: str) -> None:
+        """Say how far the present attempt is; written by the worker."""
+        text = message[:MAX_PROGRESS_CHARACTERS].encode(errors="replace")
+        self._writes += 1
+        # The two counts differ while it is being written, and where a kill has left it half written.
+        _COUNT.pack_into(self._page, _BEGUN_AT, self._writes)
+        _PROGRESS.pack_into(self._page, _PROGRESS_AT, math.nan if fraction is None else fraction, len(text))
+        self._page[_MESSAGE_AT : _MESSAGE_AT + len(text)] = text
+        _COUNT.pack_into(self._page, _ENDED_AT, self._writes)
+
+    def read_progress(self) -> tuple[float | None, str] | None:
+        """Return fraction and message; None while there is none that is whole."""
+        (ended,) = _COUNT.unpack_from(self._page, _ENDED_AT)
+        fraction, length = _PROGRESS.unpack_from(self._page, _PROGRESS_AT)
+        text = self._page[_MESSAGE_AT : _MESSAGE_AT + length]
+        (begun,) = _COUNT.unpack_from(self._page, _BEGUN_AT)
+        if not ended or begun != ended:
+            return None
+        return None if math.isnan(fraction) else fraction, text.decode(errors="replace")

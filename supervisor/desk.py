@@ -19,6 +19,7 @@ from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
@@ -59,6 +60,7 @@ class Desk:
         killer: Killer,
         loop: SupervisorLoop,
         jobs: JobSettings,
+        output: Output,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         # Connected by each session; between two there is nothing to settle and nobody to claim.
@@ -68,6 +70,7 @@ class Desk:
         self._killer = killer
         self._loop = loop
         self._jobs = jobs
+        self._output = output
         self._spawn = spawn
         self._deadlines = Deadlines(loop, self._overdue)
         self._attempts: dict[int, Attempt] = {}
@@ -110,8 +113,9 @@ class Desk:
             return
         # The time before it is sent: its worker may begin before we go on.
         attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
+        pipe = self._output.begin(worker, Attempted(attempt.claim.id, attempt.claim.token))
         try:
-            worker.mailbox.send(_assignment(attempt), DONT_WAIT)
+            worker.mailbox.send(_assignment(attempt, pipe), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
             return
@@ -141,6 +145,10 @@ class Desk:
             if (attempt.claim.id, attempt.claim.token) in attempts:
                 self._pool.kill(attempt.worker, intent)
 
+    def forked(self, worker: WorkerProcess) -> None:
+        """Listen to what the jobs of a new worker write."""
+        self._output.watch(worker)
+
     def became_idle(self) -> None:
         """Let the exchange claim for a worker that has just become ready."""
         self.poke()
@@ -152,6 +160,12 @@ class Desk:
             log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
             return
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
+
+    def progressed(self, worker: WorkerProcess, token: int) -> None:
+        """Pass on that there is a new progress."""
+        attempt = self._attempts.get(worker.pid)
+        if attempt is not None and attempt.claim.token == token:
+            self._output.progressed(worker)
 
     def orphan_died(self) -> None:
         """End what an orphan may have started before its death; a search in progress finds that too."""
@@ -167,6 +181,7 @@ class Desk:
         """Judge a dead worker, once nothing of its job lives: two attempts never overlap."""
         attempt = self._attempts.get(worker.pid)
         self._deadlines.clear(worker.pid)
+        self._output.unwatch(worker)
         self._burying += 1
         handed_out = attempt is not None and attempt.handed_at < math.inf
         self._spawn(self._bury(attempt, status, started=started and handed_out))
@@ -199,6 +214,7 @@ class Desk:
         attempt = self._attempts.pop(pid)
         self._deadlines.clear(pid)
         self._changed.set()
+        settle = self._output.end(attempt.worker, settle)
         if not attempt.dropped:
             self.settle(settle)
 
@@ -234,7 +250,7 @@ class Desk:
         return min(started_at, attempt.handed_at + LATE_START_SECONDS)
 
 
-def _assignment(attempt: Attempt) -> bytes:
+def _assignment(attempt: Attempt, pipe: int) -> bytes:
     claim, budget = attempt.claim, attempt.budget
     return messages.encode(
         Assignment(
@@ -247,5 +263,6 @@ def _assignment(attempt: Attempt) -> bytes:
             max_attempts=budget.max_attempts,
             timeout_seconds=budget.timeout_seconds,
             created_ms=claim.created_ms,
+            pipe=pipe,
         )
     )

@@ -13,7 +13,7 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
-from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Report
+from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
@@ -34,11 +34,17 @@ SLOW_START_SECONDS: Final = 5.0
 class Listener(Protocol):
     """Whom the pool tells."""
 
+    def forked(self, worker: WorkerProcess) -> None:
+        """Hear that there is a new worker."""
+
     def became_idle(self) -> None:
         """Hear that a worker waits for a job."""
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         """Hear a worker's report on its attempt."""
+
+    def progressed(self, worker: WorkerProcess, token: int) -> None:
+        """Hear that an attempt has a new progress."""
 
     def orphan_died(self) -> None:
         """Hear that a process that a dead worker has left is dead: it may have left others."""
@@ -156,6 +162,8 @@ class Pool:
                 self._hear_report(worker, message)
             case Hello():
                 self._hear_hello(worker, message)
+            case Progressed():
+                self.listener.progressed(worker, message.token)
             case Importing():
                 worker.module = message.module
             case LoadFailure():
@@ -243,6 +251,7 @@ class Pool:
         self.workers[worker.pid] = worker
         self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
         self._loop.add_reader(worker.pidfd, self._reap, worker)
+        self.listener.forked(worker)
         self._loop.call_later(self._slow_start_seconds, self._look_at_start, worker, self._slow_start_seconds)
 
     def _look_at_start(self, worker: WorkerProcess, age_seconds: float) -> None:
@@ -269,12 +278,12 @@ class Pool:
         self._loop.remove_reader(worker.mailbox.fileno())
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
-        worker.close()
         if not _was_wanted(worker):
             self.restarts += 1
         if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs and not self._closing:
             self._start_failed(judge(status, worker.intent).message)
         self.listener.died(worker, status, started=started)
+        worker.close()
         self._fill()
         self._check_empty()
 

@@ -9,7 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import Final
 
@@ -17,6 +17,7 @@ import structlog
 
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
+from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -40,14 +41,15 @@ class Stage(enum.Enum):
 
 
 class WorkerProcess:
-    """A forked worker: its pid, its mailbox, its board, and what we intend with it."""
+    """A forked worker: its pid, its mailbox, its board, its output, and what we intend with it."""
 
-    def __init__(self, pid: int, ours: End, theirs: End, board: Board) -> None:
+    def __init__(self, pid: int, ours: End, theirs: End, board: Board, pipes: OutputPipes) -> None:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
         self.started_ns = boottime_ns()
         self.mailbox = ours
         self.board = board
+        self.pipes = pipes
         self.stage = Stage.STARTING
         #: The handler module that it imports, or has imported last.
         self.module = ""
@@ -85,12 +87,13 @@ class WorkerProcess:
         self.mailbox.close()
         self._theirs.close()
         self.board.close()
+        self.pipes.close()
 
 
 class Forker:
     """Makes workers. `body` runs in the child and returns its exit code."""
 
-    def __init__(self, body: Callable[[End, Board], int], keep: Iterable[int], open_files: int) -> None:
+    def __init__(self, body: Callable[[End, Board, OutputPipes], int], keep: Iterable[int], open_files: int) -> None:
         self._body = body
         #: Descriptors that stay open in workers: the lock is free only when they are dead too.
         self._keep = frozenset(keep)
@@ -99,16 +102,17 @@ class Forker:
     def fork(self) -> WorkerProcess:
         """Fork a worker; the caller must be single-threaded. Raises OSError when the system has no more room."""
         assert threading.active_count() == 1, "a fork beside threads may copy a held lock"
-        ours, theirs = open_mailbox()
-        board = Board()
-        try:
-            return WorkerProcess(self._fork(theirs, board), ours, theirs, board)
-        except OSError:
-            for part in (ours, theirs, board):
-                part.close()
-            raise
+        with ExitStack() as made:
+            ours, theirs = (made.enter_context(closing(end)) for end in open_mailbox())
+            board = made.enter_context(closing(Board()))
+            pipes = made.enter_context(closing(OutputPipes.open()))
+            worker = WorkerProcess(self._fork(theirs, board, pipes), ours, theirs, board, pipes)
+            # From here on they are closed with the worker.
+            made.pop_all()
+        pipes.close_sinks()
+        return worker
 
-    def _fork(self, theirs: End, board: Board) -> int:
+    def _fork(self, theirs: End, board: Board, pipes: OutputPipes) -> int:
         supervisor = os.getpid()
         # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -116,18 +120,18 @@ class Forker:
             pid = os.fork()
             if pid == 0:
                 # This is where a worker leaves the supervisor's code. It never returns into its loop.
-                self._become_worker(supervisor, theirs, board)
+                self._become_worker(supervisor, theirs, board, pipes)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return pid
 
-    def _become_worker(self, supervisor: int, mailbox: End, board: Board) -> None:
+    def _become_worker(self, supervisor: int, mailbox: End, board: Board, pipes: OutputPipes) -> None:
         status = WORKER_BROKEN
         try:
-            _detach(supervisor, {mailbox.fileno(), *self._keep}, self._open_files)
+            _detach(supervisor, {mailbox.fileno(), *pipes.sinks, *self._keep}, self._open_files)
             # What a job forks may outlive us all, and must not keep our successor from the lock.
             os.register_at_fork(after_in_child=partial(_close_all, self._keep))
-            status = self._body(mailbox, board)
+            status = self._body(mailbox, board, pipes)
         except BaseException:
             traceback.print_exc()
         finally:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from jobworker.store.roster import Roster, RosterEntry
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.clock import RedisClock
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.procfs import read_stat
@@ -41,11 +42,10 @@ class RosterKeeper:
     Told:   write (by the lease, for a beat).
     """
 
-    def __init__(self, pool: Pool, epoch: int, *, clock_ns: Callable[[], int] = boottime_ns) -> None:
+    def __init__(self, pool: Pool, redis_clock: RedisClock, *, clock_ns: Callable[[], int] = boottime_ns) -> None:
         self._pool = pool
+        self._redis_clock = redis_clock
         self._clock_ns = clock_ns
-        # The epoch is Redis's clock when we registered: since then ours has gone as far as Redis's.
-        self._redis_ahead_ns = epoch * 1000 - clock_ns()
         self._usages: dict[int, Usage] = {}
 
     def write(self) -> Roster:
@@ -68,7 +68,7 @@ class RosterKeeper:
         return RosterEntry(
             pid=worker.pid,
             state=worker.stage.value,
-            started_ms=(worker.started_ns + self._redis_ahead_ns) // 1_000_000,
+            started_ms=self._redis_clock.at_ms(worker.started_ns),
             jobs=worker.jobs,
             rss_bytes=usage.rss_bytes,
             cpu_seconds=usage.cpu_seconds,

@@ -30,12 +30,20 @@ class Told:
         self.reports: list[Report] = []
         self.deaths: list[tuple[int, int, bool]] = []
         self.orphans = 0
+        self.progress: list[int] = []
+        self.workers: list[int] = []
 
     def became_idle(self) -> None:
         self.idle += 1
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         self.reports.append(report)
+
+    def progressed(self, worker: WorkerProcess, token: int) -> None:
+        self.progress.append(token)
+
+    def forked(self, worker: WorkerProcess) -> None:
+        self.workers.append(worker.pid)
 
     def orphan_died(self) -> None:
         self.orphans += 1

@@ -9,6 +9,7 @@ import pytest
 from jobworker.store.roster import Roster, RosterEntry
 from jobworker.supervisor import roster as roster_module
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.clock import RedisClock
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.roster import RosterKeeper, Usage, read_usage
@@ -26,7 +27,7 @@ class Scene:
     def __init__(self, running: Running, stand_ins: StandIns) -> None:
         self.pool = Pool(2, 1, stand_ins.fork, Killer(), running.loop)
         self.now_ns = boottime_ns()
-        self.keeper = RosterKeeper(self.pool, EPOCH, clock_ns=lambda: self.now_ns)
+        self.keeper = RosterKeeper(self.pool, RedisClock(EPOCH, lambda: self.now_ns), clock_ns=lambda: self.now_ns)
         self._fork = stand_ins.fork
 
     def add(self, stage: Stage = Stage.IDLE, jobs: int = 0) -> WorkerProcess:
