@@ -90,6 +90,7 @@ class Pool:
         self._wait_seconds = FIRST_WAIT_SECONDS
         self._held_back = False
         self._closing = False
+        self._is_trimming = False
         self._empty = loop.create_future()
 
     def start(self) -> None:
@@ -103,6 +104,15 @@ class Pool:
             if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE):
                 self._retire(worker)
         self._check_empty()
+
+    def resize(self, size: int) -> None:
+        """Let `size` workers serve: more are forked; fewer remain as idle ones go, and busy ones after their job."""
+        if size == self.size:
+            return
+        log.info("resized", workers=size, before=self.size)
+        self.size = size
+        self._trim()
+        self._fill()
 
     async def wait_until_empty(self) -> None:
         """Return when every worker has been reaped."""
@@ -181,7 +191,7 @@ class Pool:
             log.info("worker is replaced", worker=worker.pid, why=report.retiring)
             self._retire(worker)
             self._fill()
-        elif self._closing and worker.stage is Stage.IDLE:
+        elif worker.stage is Stage.IDLE and (self._closing or self._surplus()):
             self._retire(worker)
         elif worker.stage is Stage.IDLE:
             self.listener.became_idle()
@@ -225,12 +235,31 @@ class Pool:
     def _promote(self) -> None:
         if self._closing:
             return
-        serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
+        serving = self._count(Stage.IDLE, Stage.BUSY)
         for worker in self.workers.values():
             if serving < self.size and worker.stage is Stage.SPARE:
                 worker.stage = Stage.IDLE
                 serving += 1
                 self.listener.became_idle()
+
+    def _count(self, *stages: Stage) -> int:
+        return sum(worker.stage in stages for worker in self.workers.values())
+
+    def _surplus(self) -> int:
+        """How many more serve than are wanted."""
+        # Asked after each job: nothing is counted unless the last resize left busy workers too many.
+        surplus = max(self._count(Stage.IDLE, Stage.BUSY) - self.size, 0) if self._is_trimming else 0
+        self._is_trimming = surplus > 0
+        return surplus
+
+    def _trim(self) -> None:
+        """Dismiss what is too many and has no job; what is too many and has one goes when it has ended that."""
+        self._is_trimming = True
+        idle = list(self.idle_workers())
+        waiting = [worker for worker in self.workers.values() if worker.stage in (Stage.STARTING, Stage.SPARE)]
+        to_come = max(self.size - self._count(Stage.IDLE, Stage.BUSY), 0)
+        for worker in (*idle[: self._surplus()], *waiting[to_come + self._spares :]):
+            self._retire(worker)
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())

@@ -143,7 +143,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
     # What the parent has allocated stays: collecting it here would run finalisers on descriptors that are not ours.
     gc.freeze()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
     # Only the supervisor decides when a worker ends. SIG_IGN would pass through exec; a handler does not.
     for number in STOP_SIGNALS:

@@ -136,6 +136,8 @@ class Supervisor:
             signal.SIGINT: self._stop,
             signal.SIGHUP: self._begin_drain,
             signal.SIGQUIT: self._hurry,
+            signal.SIGTTIN: self._add_worker,
+            signal.SIGTTOU: self._remove_worker,
         }
         for number, answer in answers.items():
             # What was ignored when we were started (nohup, a script's background job) stays ignored.
@@ -156,6 +158,12 @@ class Supervisor:
         log.info("hurrying: running jobs are killed and put back")
         self._hurrying.set()
         self._begin_drain()
+
+    def _add_worker(self) -> None:
+        self._pool.resize(self._pool.size + 1)
+
+    def _remove_worker(self) -> None:
+        self._pool.resize(max(self._pool.size - 1, 1))
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback of an actor failed: let it crash. Nothing is lost, and whoever supervises us starts us again."""
