@@ -4,8 +4,10 @@ import mmap
 import struct
 import time
 
-_FENCE = struct.Struct("=q")
-_STARTED_AT = _FENCE.size
+_NUMBER = struct.Struct("=q")
+_STARTED_AT = _NUMBER.size
+_BASELINE = struct.Struct("=qqq")
+_BASELINE_AT = 2 * _NUMBER.size
 
 
 def boottime_ns() -> int:
@@ -14,10 +16,10 @@ def boottime_ns() -> int:
 
 
 class Board:
-    """Two numbers, each written by one side only."""
+    """Numbers, each written by one side only."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 2 * _FENCE.size)
+        self._page = mmap.mmap(-1, _BASELINE_AT + _BASELINE.size)
 
     def close(self) -> None:
         """Release the page."""
@@ -26,17 +28,29 @@ class Board:
     @property
     def fence_ns(self) -> int:
         """CLOCK_BOOTTIME after which no attempt may begin; written by the supervisor."""
-        return int(_FENCE.unpack_from(self._page, 0)[0])
+        return int(_NUMBER.unpack_from(self._page, 0)[0])
 
     @fence_ns.setter
     def fence_ns(self, value: int) -> None:
-        _FENCE.pack_into(self._page, 0, value)
+        _NUMBER.pack_into(self._page, 0, value)
 
     @property
     def started_ns(self) -> int:
         """CLOCK_MONOTONIC at which the present attempt began; written by the worker."""
-        return int(_FENCE.unpack_from(self._page, _STARTED_AT)[0])
+        return int(_NUMBER.unpack_from(self._page, _STARTED_AT)[0])
 
     @started_ns.setter
     def started_ns(self, value: int) -> None:
-        _FENCE.pack_into(self._page, _STARTED_AT, value)
+        _NUMBER.pack_into(self._page, _STARTED_AT, value)
+
+    @property
+    def baseline(self) -> tuple[int, int, int]:
+        """What the worker had used when the present attempt began; written by the worker before `started_ns`.
+
+        CPU time in user and in kernel mode, in µs, children included; the peak RSS of any child so far, in KiB.
+        """
+        return _BASELINE.unpack_from(self._page, _BASELINE_AT)
+
+    @baseline.setter
+    def baseline(self, value: tuple[int, int, int]) -> None:
+        _BASELINE.pack_into(self._page, _BASELINE_AT, *value)
