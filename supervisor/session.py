@@ -17,6 +17,7 @@ from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
 from jobworker.supervisor.lease import Lease
+from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.turns import Turns
@@ -41,7 +42,9 @@ class Session:
     Ends:   when drained and left; with Reaped or Superseded when the incarnation is over.
     """
 
-    def __init__(self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, keys: Keys) -> None:
+    def __init__(
+        self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, keys: Keys, loop: SupervisorLoop
+    ) -> None:
         mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
         self._desk = desk
         self._pool = pool
@@ -53,7 +56,7 @@ class Session:
         self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        roster = RosterKeeper(pool, incarnation.epoch)
+        roster = RosterKeeper(pool, incarnation.epoch, loop.lag)
         self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
