@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct
 
 from jobworker.store.claims import Attempted, Claim, Settle
+from jobworker.store.job import Receipt
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
@@ -22,6 +23,7 @@ from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
@@ -44,6 +46,8 @@ class Attempt(Struct, frozen=True):
     handed_at: float = math.inf
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
     dropped: bool = False
+    #: What processes used that its worker left when it died.
+    orphans: Cpu = Cpu()
 
 
 class Desk:
@@ -167,8 +171,11 @@ class Desk:
         if attempt is not None and attempt.claim.token == token:
             self._output.progressed(worker)
 
-    def orphan_died(self) -> None:
+    def orphan_died(self, session: int, cpu: Cpu) -> None:
         """End what an orphan may have started before its death; a search in progress finds that too."""
+        attempt = self._attempts.get(session)
+        if attempt is not None:
+            self._attempts[session] = msgspec.structs.replace(attempt, orphans=attempt.orphans + cpu)
         if not self._searching:
             self._searching = True
             self._spawn(self._search())
@@ -188,6 +195,8 @@ class Desk:
 
     async def _bury(self, attempt: Attempt | None, status: int, *, started: bool) -> None:
         await self._killer.end_orphans(self._pool.workers)
+        # What was killed with it counts, whenever we are told of its death.
+        self._pool.reap_orphans()
         self._burying -= 1
         self._changed.set()
         if attempt is None:
@@ -207,7 +216,14 @@ class Desk:
             outcome=verdict.outcome.value,
             why=verdict.message,
         )
-        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict))
+        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict, self._receipt(worker)))
+
+    def _receipt(self, worker: WorkerProcess) -> Receipt | None:
+        """What the attempt cost of which a worker died; None if it had not begun."""
+        attempt, remains = self._attempts[worker.pid], worker.remains
+        if remains is None or remains.began_at < attempt.handed_at:
+            return None
+        return remains.receipt(attempt.orphans)
 
     def _conclude(self, attempt: Attempt, settle: Settle) -> None:
         pid = attempt.worker.pid

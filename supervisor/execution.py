@@ -66,8 +66,9 @@ class Execution:
         if self._board.fence_ns <= boottime_ns():
             # Our lease may be over: another supervisor may already have the job.
             return Report(assignment.token, Outcome.SHUTDOWN, reason="not started")
+        # The start comes last: once it is there, what it is to be compared with is there too.
+        self._board.baseline = self._meter.start()
         self._board.started_ns = time.monotonic_ns()
-        self._meter.start()
         report = self._attempt(assignment)
         return replace(report, receipt=self._meter.stop())
 

@@ -15,6 +15,8 @@ from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
 from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.procfs import SESSION, read_stat
+from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -46,8 +48,11 @@ class Listener(Protocol):
     def progressed(self, worker: WorkerProcess, token: int) -> None:
         """Hear that an attempt has a new progress."""
 
-    def orphan_died(self) -> None:
-        """Hear that a process that a dead worker has left is dead: it may have left others."""
+    def orphan_died(self, session: int, cpu: Cpu) -> None:
+        """Hear that a process that a dead worker has left is dead: it may have left others.
+
+        `session`: the pid of that worker, unless the process had left its session.
+        """
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Hear that a worker is dead; `started`: it had read its last assignment and not reported on it."""
@@ -153,8 +158,7 @@ class Pool:
             if child in self.workers:
                 self._reap(self.workers[child])
             else:
-                os.waitpid(child, os.WNOHANG)
-                self.listener.orphan_died()
+                self.listener.orphan_died(*_reap_orphan(child))
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
@@ -352,6 +356,13 @@ def _was_wanted(worker: WorkerProcess) -> bool:
     if worker.intent is None:
         return worker.stage is Stage.ENDING
     return worker.intent.outcome is not Outcome.CRASHED
+
+
+def _reap_orphan(pid: int) -> tuple[int, Cpu]:
+    """Reap a dead child; return its session and what it used."""
+    stat = read_stat(pid)
+    _, _, usage = os.wait4(pid, os.WNOHANG)
+    return (int(stat.split()[SESSION]) if stat else 0), Cpu.of(usage)
 
 
 def _peek_child() -> int | None:

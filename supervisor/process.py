@@ -18,6 +18,7 @@ import structlog
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
 from jobworker.supervisor.pipes import OutputPipes
+from jobworker.supervisor.receipts import Remains
 from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -58,6 +59,8 @@ class WorkerProcess:
         self.jobs = 0
         #: Whether its pid may be another process's by now.
         self.reaped = False
+        #: What it used, once it was reaped.
+        self.remains: Remains | None = None
         self._theirs = theirs
 
     def dismiss(self) -> None:
@@ -75,10 +78,11 @@ class WorkerProcess:
 
     def reap(self) -> int | None:
         """Return the wait status, once; None while the worker lives."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         if not pid:
             return None
         self.reaped = True
+        self.remains = Remains.of(usage, self.board)
         return status
 
     def close(self) -> None:

@@ -178,7 +178,7 @@ class Supervisor:
         if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
             return 0
         while (incarnation := await self._register()) is not None:
-            self._session = Session(incarnation, self._settings, self._pool, desk, self._output, self._keys)
+            self._session = Session(incarnation, self._settings, self._pool, desk, self._output, self._keys, self._loop)
             self._beacon.registered()
             self._tell_ready(incarnation)
             try:
