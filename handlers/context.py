@@ -28,3 +28,8 @@ class Job(Struct, frozen=True, kw_only=True):
         if self.deadline_monotonic is None:
             return None
         return max(0.0, self.deadline_monotonic - time.monotonic())
+
+    def progress(self, fraction: float | None, message: str = "") -> None:  # noqa: ARG002
+        """Say how far the attempt is: a fraction from 0 to 1, or None when that is not known, and what it is about."""
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise ValueError(f"the fraction of a progress is a number from 0 to 1, not {fraction}")
