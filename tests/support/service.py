@@ -48,6 +48,10 @@ class Service:
         self.status, self.body = status, body
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
+    def hang(self) -> None:
+        """Answer nothing until it is closed."""
+        self.ended.wait()
+
     def close(self) -> None:
         self.ended.set()
         self._server.shutdown()
