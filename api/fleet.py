@@ -58,6 +58,9 @@ class SupervisorView(Struct, frozen=True):
     lease_left_seconds: float
     running: int
     restarts: int | None
+    #: The longest time that its loop was blocked, in the last minute and since it started.
+    loop_lag_ms: float | None
+    loop_lag_most_ms: float | None
 
 
 class RunningJobView(Struct, frozen=True):
@@ -124,6 +127,8 @@ def view_supervisor(supervisor: Supervisor) -> SupervisorView:
         lease_left_seconds=supervisor.lease_left_ms / 1000,
         running=supervisor.running,
         restarts=None if roster is None else roster.restarts,
+        loop_lag_ms=None if roster is None else roster.loop_lag_ms,
+        loop_lag_most_ms=None if roster is None else roster.loop_lag_most_ms,
     )
 
 

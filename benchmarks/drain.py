@@ -37,7 +37,7 @@ class Drained(Struct, frozen=True):
 def measure(jobs: int) -> Iterator[Row]:
     """Yield speed and costs for each number of workers."""
     for workers, asked in ASKED.items():
-        limit, ours = _drain_barely(jobs, workers), _drain(jobs, workers)
+        limit, ours = _drain_barely(jobs, workers), drain(jobs, workers)
         what, against = f"drain: {workers} workers", "the bare script"
         yield Row(what, ours.jobs_per_second, "jobs/s", f"n={jobs}", against, limit.jobs_per_second, asked)
         for whose, ours_us, limit_us in zip(COSTS, ours.cpu_us, limit.cpu_us, strict=True):
@@ -52,8 +52,9 @@ def _drain_barely(jobs: int, slots: int) -> Drained:
         return Drained(jobs / seconds, (1e6 * (_cpu_seconds(on.process) - before) / jobs, None, None))
 
 
-def _drain(jobs: int, workers: int) -> Drained:
-    with server() as on, supervisor(on, workers) as process:
+def drain(jobs: int, workers: int, *options: str) -> Drained:
+    """Drain `jobs` by a supervisor with these workers and options."""
+    with server() as on, supervisor(on, workers, *options) as process:
         on.store.pause(who="benchmark")
         ids = _enqueue(on, jobs)
         before = _cpu_of_each(on, process)

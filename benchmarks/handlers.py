@@ -1,6 +1,7 @@
 """Handlers that tell when they began."""
 
 import os
+import sys
 import time
 
 from msgspec import Struct
@@ -12,6 +13,14 @@ from jobworker.handlers import Job, handler
 def now() -> int:
     """Return the instant at which the handler's first line ran (monotonic, ns)."""
     return time.monotonic_ns()
+
+
+@handler("bench.flood")
+def flood(mebibytes: int) -> None:
+    """Print so much."""
+    block = "x" * 1023 + "\n"
+    for _ in range(1024 * mebibytes):
+        sys.stdout.write(block)
 
 
 class Mark(Struct):

@@ -26,11 +26,11 @@ def rig(workers: int = 2) -> Iterator[Server]:
 
 
 @contextmanager
-def supervisor(on: Server, workers: int) -> Iterator[psutil.Popen]:
+def supervisor(on: Server, workers: int, *more: str) -> Iterator[psutil.Popen]:
     """Run a supervisor with the handlers of the measurements; it is registered when the block begins."""
     options = (f"--redis={on.url}", "--state-dir=.", f"--workers={workers}", "--spares=1", "--log-level=error")
     handlers = [f"--handlers={module}" for module in HANDLERS]
-    with process([*JOBWORKER, "supervisor", *options, *handlers], on.folder) as running:
+    with process([*JOBWORKER, "supervisor", *options, *handlers, *more], on.folder) as running:
         until(on.store.fleet.supervisors)
         yield running
 

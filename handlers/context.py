@@ -1,9 +1,17 @@
 """The job as its handler sees it."""
 
+import logging
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import Struct
+
+from jobworker.handlers.joblog import JOB_LOG
+
+
+def _tell_nobody(_fraction: float | None, _message: str) -> None:
+    """Take a progress where nobody listens: in tests of handlers."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -21,6 +29,8 @@ class Job(Struct, frozen=True, kw_only=True):
     created_at: datetime
     #: When the attempt is killed, by `time.monotonic()`; None: never.
     deadline_monotonic: float | None = None
+    #: Takes each progress.
+    tell_progress: Callable[[float | None, str], object] = _tell_nobody
 
     @property
     def seconds_left(self) -> float | None:
@@ -29,7 +39,17 @@ class Job(Struct, frozen=True, kw_only=True):
             return None
         return max(0.0, self.deadline_monotonic - time.monotonic())
 
-    def progress(self, fraction: float | None, message: str = "") -> None:  # noqa: ARG002
-        """Say how far the attempt is: a fraction from 0 to 1, or None when that is not known, and what it is about."""
+    @property
+    def log(self) -> logging.Logger:
+        """A logger whose lines go to the job's output, from level INFO on."""
+        return JOB_LOG
+
+    def progress(self, fraction: float | None, message: str = "") -> None:
+        """Say how far the attempt is: a fraction from 0 to 1, or None when that is not known, and what it is about.
+
+        Costs about a microsecond, however often; who reads the job sees it within half a second. A message of more
+        than 500 characters is cut. Raises ValueError when the fraction is not from 0 to 1.
+        """
         if fraction is not None and not 0 <= fraction <= 1:
             raise ValueError(f"the fraction of a progress is a number from 0 to 1, not {fraction}")
+        self.tell_progress(fraction, message)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
+from jobworker.store.report import LogChunk, chunk_arguments, chunks_bytes
 from jobworker.store.scripts import Argument
 from jobworker.store.states import Outcome
 
@@ -93,20 +94,23 @@ class Settle(Struct, frozen=True):
     receipt: Receipt | None = None
     #: None: nothing to keep among the failed attempts.
     detail: AttemptDetail | None = None
+    #: Output of which it is not known that a report has brought it.
+    log: tuple[LogChunk, ...] = ()
 
     def arguments(self) -> list[Argument]:
-        """Return the twelve arguments that `lua/exchange.lua` takes."""
+        """Return the arguments that `lua/exchange.lua` takes, thirteen and three a chunk of output."""
         head: list[Argument] = [self.id, self.token, self.outcome.value, int(self.final), self.delay_ms, self.reason]
         opaque = [
             b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)
         ]
-        return [*head, opaque[0], self.result, opaque[1], opaque[2], self.max_attempts, self.max_crashes]
+        budgets = [self.max_attempts, self.max_crashes]
+        return [*head, opaque[0], self.result, *opaque[1:], *budgets, *chunk_arguments(self.log)]
 
     @property
     def size_bytes(self) -> int:
         """How much it adds to a call, roughly: what is not bounded elsewhere."""
         traceback = len(self.error.traceback or "") if self.error else 0
-        return len(self.result) + 2 * traceback + 200
+        return len(self.result) + 2 * traceback + chunks_bytes(self.log) + 200
 
 
 class Wanted(Struct, frozen=True):

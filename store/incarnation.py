@@ -22,7 +22,8 @@ from jobworker.store.claims import (
 from jobworker.store.connection import FOREIGN, translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_BYTES, MAX_SWEPT_JOBS
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_SWEPT_JOBS
+from jobworker.store.report import AttemptReport
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
@@ -152,6 +153,17 @@ class Incarnation:
             claims=[claim for claim in claims if isinstance(claim, Claim)],
             unreadable=[claim for claim in claims if isinstance(claim, Unreadable)],
         )
+
+    async def report(self, reports: Sequence[AttemptReport]) -> list[str]:
+        """Write down what running attempts tell of themselves, 200 of them or 4 MiB at most.
+
+        Returns a word for each: `ok`, or `stale` or `missing` when nothing was written. Safe to repeat in any order.
+        """
+        assert len(reports) <= MAX_BATCH_JOBS
+        flat = [argument for report in reports for argument in report.arguments()]
+        keys = [self._keys.supervisor(self.name)]
+        _, *words = await self._call("report", keys, [*self._head, len(reports), *flat])
+        return [word.decode() for word in words]
 
     async def beat(self, roster: Roster) -> BeatAnswer:
         """Renew the lease and publish the roster; reap one dead incarnation, if there is one that we may reap."""

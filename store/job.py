@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
+from jobworker.store.report import Progress
 from jobworker.store.states import ENDED, JobState, Outcome
 
 
@@ -110,6 +111,10 @@ class JobSummary(Struct, frozen=True):
     reason: str | None = None
     error: ErrorInfo | None = None
     receipt: Receipt | None = None
+    progress: Progress | None = None
+    progress_ms: int | None = None
+    #: How much the job has printed so far, left-out bytes counted.
+    log_bytes: int = 0
 
     @property
     def ended(self) -> bool:
@@ -163,7 +168,7 @@ _DECODERS: dict[str, Any] = {
         (
             *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),
             *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms"),
-            *("token", "epoch", "worker"),
+            *("token", "epoch", "worker", "progress_ms", "log_bytes"),
         ),
         int,
     ),
@@ -172,4 +177,5 @@ _DECODERS: dict[str, Any] = {
     "backoff": msgspec.json.Decoder(Backoff).decode,
     "error": msgspec.json.Decoder(ErrorInfo).decode,
     "receipt": msgspec.json.Decoder(Receipt).decode,
+    "progress": msgspec.json.Decoder(Progress).decode,
 }

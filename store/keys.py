@@ -38,6 +38,10 @@ class Keys:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""
         return f"{self.base}job:{job_id}"
 
+    def log(self, job_id: str) -> str:
+        """hash: the job's output, the first and the last of it: number of a chunk -> its times and bytes; counters."""
+        return f"{self.base}job:{job_id}:log"
+
     def ready(self, queue: str) -> str:
         """zset, state index of pending jobs: id, scored by (10 - priority) * 2**44 + sequence."""
         return f"{self.base}ready:{queue}"

@@ -21,6 +21,8 @@ MAX_SWEPT_JOBS: Final = 200
 #: How many jobs one page of a list holds, and at how many it may look to find them.
 MAX_PAGE_JOBS: Final = 200
 MAX_PAGE_LOOKS: Final = 1000
+#: How much of what a handler says about its progress is kept.
+MAX_PROGRESS_CHARACTERS: Final = 500
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 
 #: Names of types, queues and supervisors.

@@ -25,3 +25,6 @@ class Roster(Struct, frozen=True):
     workers: tuple[RosterEntry, ...] = ()
     #: How many workers died that nobody had asked to end, since the supervisor started.
     restarts: int = 0
+    #: The longest time that the supervisor's loop was blocked, in the last minute and since it started.
+    loop_lag_ms: float | None = None
+    loop_lag_most_ms: float | None = None

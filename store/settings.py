@@ -123,6 +123,10 @@ class SupervisorSettings(Section, frozen=True):
         float, Meta(ge=3, le=300, description="seconds of silence after which others take over our jobs")
     ] = 15.0
     beat: Annotated[float, Meta(ge=0.5, le=60, description="seconds between two signs of life in Redis")] = 3.0
+    keep_output: Annotated[
+        bool, Meta(description="keep what jobs print with the job; else it goes where the supervisor's own output goes")
+    ] = True
+    echo_output: Annotated[bool, Meta(description="log what is kept of it too, up to 200 lines a second")] = True
     poll: Annotated[
         float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
     ] = 1.0

@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct
 
 from jobworker.store.claims import Attempted, Claim, Settle
+from jobworker.store.job import Receipt
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
@@ -19,8 +20,10 @@ from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
@@ -43,6 +46,8 @@ class Attempt(Struct, frozen=True):
     handed_at: float = math.inf
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
     dropped: bool = False
+    #: What processes used that its worker left when it died.
+    orphans: Cpu = Cpu()
 
 
 class Desk:
@@ -59,6 +64,7 @@ class Desk:
         killer: Killer,
         loop: SupervisorLoop,
         jobs: JobSettings,
+        output: Output,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         # Connected by each session; between two there is nothing to settle and nobody to claim.
@@ -68,6 +74,7 @@ class Desk:
         self._killer = killer
         self._loop = loop
         self._jobs = jobs
+        self._output = output
         self._spawn = spawn
         self._deadlines = Deadlines(loop, self._overdue)
         self._attempts: dict[int, Attempt] = {}
@@ -110,8 +117,9 @@ class Desk:
             return
         # The time before it is sent: its worker may begin before we go on.
         attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
+        pipe = self._output.begin(worker, Attempted(attempt.claim.id, attempt.claim.token))
         try:
-            worker.mailbox.send(_assignment(attempt), DONT_WAIT)
+            worker.mailbox.send(_assignment(attempt, pipe), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
             return
@@ -141,6 +149,10 @@ class Desk:
             if (attempt.claim.id, attempt.claim.token) in attempts:
                 self._pool.kill(attempt.worker, intent)
 
+    def forked(self, worker: WorkerProcess) -> None:
+        """Listen to what the jobs of a new worker write."""
+        self._output.watch(worker)
+
     def became_idle(self) -> None:
         """Let the exchange claim for a worker that has just become ready."""
         self.poke()
@@ -153,8 +165,17 @@ class Desk:
             return
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
 
-    def orphan_died(self) -> None:
+    def progressed(self, worker: WorkerProcess, token: int) -> None:
+        """Pass on that there is a new progress."""
+        attempt = self._attempts.get(worker.pid)
+        if attempt is not None and attempt.claim.token == token:
+            self._output.progressed(worker)
+
+    def orphan_died(self, session: int, cpu: Cpu) -> None:
         """End what an orphan may have started before its death; a search in progress finds that too."""
+        attempt = self._attempts.get(session)
+        if attempt is not None:
+            self._attempts[session] = msgspec.structs.replace(attempt, orphans=attempt.orphans + cpu)
         if not self._searching:
             self._searching = True
             self._spawn(self._search())
@@ -167,12 +188,15 @@ class Desk:
         """Judge a dead worker, once nothing of its job lives: two attempts never overlap."""
         attempt = self._attempts.get(worker.pid)
         self._deadlines.clear(worker.pid)
+        self._output.unwatch(worker)
         self._burying += 1
         handed_out = attempt is not None and attempt.handed_at < math.inf
         self._spawn(self._bury(attempt, status, started=started and handed_out))
 
     async def _bury(self, attempt: Attempt | None, status: int, *, started: bool) -> None:
         await self._killer.end_orphans(self._pool.workers)
+        # What was killed with it counts, whenever we are told of its death.
+        self._pool.reap_orphans()
         self._burying -= 1
         self._changed.set()
         if attempt is None:
@@ -192,13 +216,21 @@ class Desk:
             outcome=verdict.outcome.value,
             why=verdict.message,
         )
-        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict))
+        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict, self._receipt(worker)))
+
+    def _receipt(self, worker: WorkerProcess) -> Receipt | None:
+        """What the attempt cost of which a worker died; None if it had not begun."""
+        attempt, remains = self._attempts[worker.pid], worker.remains
+        if remains is None or remains.began_at < attempt.handed_at:
+            return None
+        return remains.receipt(attempt.orphans)
 
     def _conclude(self, attempt: Attempt, settle: Settle) -> None:
         pid = attempt.worker.pid
         attempt = self._attempts.pop(pid)
         self._deadlines.clear(pid)
         self._changed.set()
+        settle = self._output.end(attempt.worker, settle)
         if not attempt.dropped:
             self.settle(settle)
 
@@ -234,7 +266,7 @@ class Desk:
         return min(started_at, attempt.handed_at + LATE_START_SECONDS)
 
 
-def _assignment(attempt: Attempt) -> bytes:
+def _assignment(attempt: Attempt, pipe: int) -> bytes:
     claim, budget = attempt.claim, attempt.budget
     return messages.encode(
         Assignment(
@@ -247,5 +279,6 @@ def _assignment(attempt: Attempt) -> bytes:
             max_attempts=budget.max_attempts,
             timeout_seconds=budget.timeout_seconds,
             created_ms=claim.created_ms,
+            pipe=pipe,
         )
     )

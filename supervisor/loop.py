@@ -10,12 +10,16 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from jobworker.supervisor.lag import LagSelector
+
 
 class SupervisorLoop(asyncio.SelectorEventLoop):
     """An event loop that knows when the process is single-threaded."""
 
     def __init__(self) -> None:
-        super().__init__()
+        #: How long it was blocked.
+        self.lag = LagSelector()
+        super().__init__(self.lag)
         self._resolving = 0
         self._after_resolving: list[Callable[[], object]] = []
 

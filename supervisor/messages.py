@@ -25,6 +25,8 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     #: None: no deadline.
     timeout_seconds: float | None
     created_ms: int
+    #: Which of the worker's pipes its output goes into.
+    pipe: int = 0
 
 
 class Importing(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
@@ -48,6 +50,12 @@ class LoadFailure(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tr
     traceback: str | None
 
 
+class Progressed(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Worker → supervisor: look at the board, there is a new progress. Not sent for every one."""
+
+    token: int
+
+
 class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     """Worker → supervisor: how the attempt ended."""
 
@@ -64,7 +72,7 @@ class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     retiring: str = ""
 
 
-Message = Assignment | Importing | Hello | LoadFailure | Report
+Message = Assignment | Importing | Hello | LoadFailure | Progressed | Report
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Message).decode

@@ -13,8 +13,10 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
-from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Report
+from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.procfs import SESSION, read_stat
+from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -34,14 +36,23 @@ SLOW_START_SECONDS: Final = 5.0
 class Listener(Protocol):
     """Whom the pool tells."""
 
+    def forked(self, worker: WorkerProcess) -> None:
+        """Hear that there is a new worker."""
+
     def became_idle(self) -> None:
         """Hear that a worker waits for a job."""
 
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         """Hear a worker's report on its attempt."""
 
-    def orphan_died(self) -> None:
-        """Hear that a process that a dead worker has left is dead: it may have left others."""
+    def progressed(self, worker: WorkerProcess, token: int) -> None:
+        """Hear that an attempt has a new progress."""
+
+    def orphan_died(self, session: int, cpu: Cpu) -> None:
+        """Hear that a process that a dead worker has left is dead: it may have left others.
+
+        `session`: the pid of that worker, unless the process had left its session.
+        """
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Hear that a worker is dead; `started`: it had read its last assignment and not reported on it."""
@@ -84,6 +95,7 @@ class Pool:
         self._wait_seconds = FIRST_WAIT_SECONDS
         self._held_back = False
         self._closing = False
+        self._is_trimming = False
         self._empty = loop.create_future()
 
     def start(self) -> None:
@@ -97,6 +109,15 @@ class Pool:
             if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE):
                 self._retire(worker)
         self._check_empty()
+
+    def resize(self, size: int) -> None:
+        """Let `size` workers serve: more are forked; fewer remain as idle ones go, and busy ones after their job."""
+        if size == self.size:
+            return
+        log.info("resized", workers=size, before=self.size)
+        self.size = size
+        self._trim()
+        self._fill()
 
     async def wait_until_empty(self) -> None:
         """Return when every worker has been reaped."""
@@ -137,8 +158,7 @@ class Pool:
             if child in self.workers:
                 self._reap(self.workers[child])
             else:
-                os.waitpid(child, os.WNOHANG)
-                self.listener.orphan_died()
+                self.listener.orphan_died(*_reap_orphan(child))
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
@@ -156,6 +176,8 @@ class Pool:
                 self._hear_report(worker, message)
             case Hello():
                 self._hear_hello(worker, message)
+            case Progressed():
+                self.listener.progressed(worker, message.token)
             case Importing():
                 worker.module = message.module
             case LoadFailure():
@@ -173,7 +195,7 @@ class Pool:
             log.info("worker is replaced", worker=worker.pid, why=report.retiring)
             self._retire(worker)
             self._fill()
-        elif self._closing and worker.stage is Stage.IDLE:
+        elif worker.stage is Stage.IDLE and (self._closing or self._surplus()):
             self._retire(worker)
         elif worker.stage is Stage.IDLE:
             self.listener.became_idle()
@@ -217,12 +239,31 @@ class Pool:
     def _promote(self) -> None:
         if self._closing:
             return
-        serving = sum(worker.stage in (Stage.IDLE, Stage.BUSY) for worker in self.workers.values())
+        serving = self._count(Stage.IDLE, Stage.BUSY)
         for worker in self.workers.values():
             if serving < self.size and worker.stage is Stage.SPARE:
                 worker.stage = Stage.IDLE
                 serving += 1
                 self.listener.became_idle()
+
+    def _count(self, *stages: Stage) -> int:
+        return sum(worker.stage in stages for worker in self.workers.values())
+
+    def _surplus(self) -> int:
+        """How many more serve than are wanted."""
+        # Asked after each job: nothing is counted unless the last resize left busy workers too many.
+        surplus = max(self._count(Stage.IDLE, Stage.BUSY) - self.size, 0) if self._is_trimming else 0
+        self._is_trimming = surplus > 0
+        return surplus
+
+    def _trim(self) -> None:
+        """Dismiss what is too many and has no job; what is too many and has one goes when it has ended that."""
+        self._is_trimming = True
+        idle = list(self.idle_workers())
+        waiting = [worker for worker in self.workers.values() if worker.stage in (Stage.STARTING, Stage.SPARE)]
+        to_come = max(self.size - self._count(Stage.IDLE, Stage.BUSY), 0)
+        for worker in (*idle[: self._surplus()], *waiting[to_come + self._spares :]):
+            self._retire(worker)
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
@@ -243,6 +284,7 @@ class Pool:
         self.workers[worker.pid] = worker
         self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
         self._loop.add_reader(worker.pidfd, self._reap, worker)
+        self.listener.forked(worker)
         self._loop.call_later(self._slow_start_seconds, self._look_at_start, worker, self._slow_start_seconds)
 
     def _look_at_start(self, worker: WorkerProcess, age_seconds: float) -> None:
@@ -269,12 +311,12 @@ class Pool:
         self._loop.remove_reader(worker.mailbox.fileno())
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
-        worker.close()
         if not _was_wanted(worker):
             self.restarts += 1
         if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs and not self._closing:
             self._start_failed(judge(status, worker.intent).message)
         self.listener.died(worker, status, started=started)
+        worker.close()
         self._fill()
         self._check_empty()
 
@@ -314,6 +356,13 @@ def _was_wanted(worker: WorkerProcess) -> bool:
     if worker.intent is None:
         return worker.stage is Stage.ENDING
     return worker.intent.outcome is not Outcome.CRASHED
+
+
+def _reap_orphan(pid: int) -> tuple[int, Cpu]:
+    """Reap a dead child; return its session and what it used."""
+    stat = read_stat(pid)
+    _, _, usage = os.wait4(pid, os.WNOHANG)
+    return (int(stat.split()[SESSION]) if stat else 0), Cpu.of(usage)
 
 
 def _peek_child() -> int | None:

@@ -9,7 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import Final
 
@@ -17,6 +17,8 @@ import structlog
 
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
+from jobworker.supervisor.pipes import OutputPipes
+from jobworker.supervisor.receipts import Remains
 from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -40,14 +42,15 @@ class Stage(enum.Enum):
 
 
 class WorkerProcess:
-    """A forked worker: its pid, its mailbox, its board, and what we intend with it."""
+    """A forked worker: its pid, its mailbox, its board, its output, and what we intend with it."""
 
-    def __init__(self, pid: int, ours: End, theirs: End, board: Board) -> None:
+    def __init__(self, pid: int, ours: End, theirs: End, board: Board, pipes: OutputPipes) -> None:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
         self.started_ns = boottime_ns()
         self.mailbox = ours
         self.board = board
+        self.pipes = pipes
         self.stage = Stage.STARTING
         #: The handler module that it imports, or has imported last.
         self.module = ""
@@ -56,6 +59,8 @@ class WorkerProcess:
         self.jobs = 0
         #: Whether its pid may be another process's by now.
         self.reaped = False
+        #: What it used, once it was reaped.
+        self.remains: Remains | None = None
         self._theirs = theirs
 
     def dismiss(self) -> None:
@@ -73,10 +78,11 @@ class WorkerProcess:
 
     def reap(self) -> int | None:
         """Return the wait status, once; None while the worker lives."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         if not pid:
             return None
         self.reaped = True
+        self.remains = Remains.of(usage, self.board)
         return status
 
     def close(self) -> None:
@@ -85,12 +91,13 @@ class WorkerProcess:
         self.mailbox.close()
         self._theirs.close()
         self.board.close()
+        self.pipes.close()
 
 
 class Forker:
     """Makes workers. `body` runs in the child and returns its exit code."""
 
-    def __init__(self, body: Callable[[End, Board], int], keep: Iterable[int], open_files: int) -> None:
+    def __init__(self, body: Callable[[End, Board, OutputPipes], int], keep: Iterable[int], open_files: int) -> None:
         self._body = body
         #: Descriptors that stay open in workers: the lock is free only when they are dead too.
         self._keep = frozenset(keep)
@@ -99,16 +106,17 @@ class Forker:
     def fork(self) -> WorkerProcess:
         """Fork a worker; the caller must be single-threaded. Raises OSError when the system has no more room."""
         assert threading.active_count() == 1, "a fork beside threads may copy a held lock"
-        ours, theirs = open_mailbox()
-        board = Board()
-        try:
-            return WorkerProcess(self._fork(theirs, board), ours, theirs, board)
-        except OSError:
-            for part in (ours, theirs, board):
-                part.close()
-            raise
+        with ExitStack() as made:
+            ours, theirs = (made.enter_context(closing(end)) for end in open_mailbox())
+            board = made.enter_context(closing(Board()))
+            pipes = made.enter_context(closing(OutputPipes.open()))
+            worker = WorkerProcess(self._fork(theirs, board, pipes), ours, theirs, board, pipes)
+            # From here on they are closed with the worker.
+            made.pop_all()
+        pipes.close_sinks()
+        return worker
 
-    def _fork(self, theirs: End, board: Board) -> int:
+    def _fork(self, theirs: End, board: Board, pipes: OutputPipes) -> int:
         supervisor = os.getpid()
         # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -116,18 +124,18 @@ class Forker:
             pid = os.fork()
             if pid == 0:
                 # This is where a worker leaves the supervisor's code. It never returns into its loop.
-                self._become_worker(supervisor, theirs, board)
+                self._become_worker(supervisor, theirs, board, pipes)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return pid
 
-    def _become_worker(self, supervisor: int, mailbox: End, board: Board) -> None:
+    def _become_worker(self, supervisor: int, mailbox: End, board: Board, pipes: OutputPipes) -> None:
         status = WORKER_BROKEN
         try:
-            _detach(supervisor, {mailbox.fileno(), *self._keep}, self._open_files)
+            _detach(supervisor, {mailbox.fileno(), *pipes.sinks, *self._keep}, self._open_files)
             # What a job forks may outlive us all, and must not keep our successor from the lock.
             os.register_at_fork(after_in_child=partial(_close_all, self._keep))
-            status = self._body(mailbox, board)
+            status = self._body(mailbox, board, pipes)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -139,7 +147,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
     # What the parent has allocated stays: collecting it here would run finalisers on descriptors that are not ours.
     gc.freeze()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
     # Only the supervisor decides when a worker ends. SIG_IGN would pass through exec; a handler does not.
     for number in STOP_SIGNALS:

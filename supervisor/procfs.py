@@ -1,6 +1,10 @@
 """What /proc tells of a process, read with as little as that takes."""
 
 import os
+from typing import Final
+
+#: Where the session's id stands in what `read_stat` returns.
+SESSION: Final = 3
 
 
 def read_stat(pid: int | str) -> bytes | None:

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from jobworker.store.roster import Roster, RosterEntry
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.clock import RedisClock
+from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.procfs import read_stat
@@ -41,17 +43,24 @@ class RosterKeeper:
     Told:   write (by the lease, for a beat).
     """
 
-    def __init__(self, pool: Pool, epoch: int, *, clock_ns: Callable[[], int] = boottime_ns) -> None:
+    def __init__(
+        self, pool: Pool, redis_clock: RedisClock, lag: LagSelector, *, clock_ns: Callable[[], int] = boottime_ns
+    ) -> None:
         self._pool = pool
+        self._redis_clock = redis_clock
+        self._lag = lag
         self._clock_ns = clock_ns
-        # The epoch is Redis's clock when we registered: since then ours has gone as far as Redis's.
-        self._redis_ahead_ns = epoch * 1000 - clock_ns()
         self._usages: dict[int, Usage] = {}
 
     def write(self) -> Roster:
         """Return the roster as it is now."""
         self._read_some()
-        return Roster(tuple(map(self._entry, self._pool.workers.values())), self._pool.restarts)
+        return Roster(
+            workers=tuple(map(self._entry, self._pool.workers.values())),
+            restarts=self._pool.restarts,
+            loop_lag_ms=round(1000 * self._lag.recent_seconds, 3),
+            loop_lag_most_ms=round(1000 * self._lag.most_seconds, 3),
+        )
 
     def _read_some(self) -> None:
         now_ns = self._clock_ns()
@@ -68,7 +77,7 @@ class RosterKeeper:
         return RosterEntry(
             pid=worker.pid,
             state=worker.stage.value,
-            started_ms=(worker.started_ns + self._redis_ahead_ns) // 1_000_000,
+            started_ms=self._redis_clock.at_ms(worker.started_ns),
             jobs=worker.jobs,
             rss_bytes=usage.rss_bytes,
             cpu_seconds=usage.cpu_seconds,

@@ -13,11 +13,15 @@ from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
 from jobworker.store.settings import Settings
+from jobworker.supervisor.clock import RedisClock
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
 from jobworker.supervisor.lease import Lease
+from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.reporter import Reporter
 from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.turns import Turns
 from jobworker.supervisor.verdict import Intent
@@ -41,7 +45,16 @@ class Session:
     Ends:   when drained and left; with Reaped or Superseded when the incarnation is over.
     """
 
-    def __init__(self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, keys: Keys) -> None:
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        settings: Settings,
+        pool: Pool,
+        desk: Desk,
+        output: Output,
+        keys: Keys,
+        loop: SupervisorLoop,
+    ) -> None:
         mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
         self._desk = desk
         self._pool = pool
@@ -53,7 +66,10 @@ class Session:
         self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        roster = RosterKeeper(pool, incarnation.epoch)
+        clock = RedisClock(incarnation.epoch)
+        output.clock_ms = clock.now_ms
+        self._reporter = Reporter(self._keeping, output)
+        roster = RosterKeeper(pool, clock, loop.lag)
         self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
@@ -92,6 +108,7 @@ class Session:
                     self._lease.run,
                     self._listener.run,
                     self._watchdog.run,
+                    self._reporter.run,
                     self._publish_again,
                     self._sweep_again,
                 )

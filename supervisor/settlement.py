@@ -4,7 +4,7 @@ import random
 from typing import Final
 
 from jobworker.store.claims import Claim, Settle, Unreadable
-from jobworker.store.job import AttemptDetail, ErrorInfo
+from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.states import FAILURES, FREE, Outcome
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.messages import Report
@@ -34,7 +34,7 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
     )
 
 
-def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
+def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Receipt | None = None) -> Settle:
     """Turn the verdict on a dead worker into a settle."""
     if verdict.outcome in FREE:
         return put_back(claim, verdict.outcome)
@@ -47,7 +47,8 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
         max_crashes=budget.max_crashes,
         delay_ms=_delay_ms(claim, budget, verdict.outcome, None),
         error=error,
-        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code),
+        receipt=receipt,
+        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code, receipt=receipt),
     )
 
 

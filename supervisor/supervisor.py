@@ -17,17 +17,19 @@ from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.keys import Keys
-from jobworker.store.settings import Settings
+from jobworker.store.settings import Settings, SupervisorSettings
 from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
 from jobworker.supervisor.beacon import Beacon
 from jobworker.supervisor.beatfile import BeatFile
 from jobworker.supervisor.desk import Desk
+from jobworker.supervisor.echo import Echo
 from jobworker.supervisor.errors import SupervisorError
 from jobworker.supervisor.files import beat_file
 from jobworker.supervisor.lock import NameLock
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.notify import Notifier
+from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
 from jobworker.supervisor.session import Session
@@ -82,6 +84,7 @@ class Supervisor:
         self._lock = lock
         self._loop = loop
         self._killer = Killer()
+        self._output = _output(loop, settings.supervisor)
         self._pool = self._make_pool()
         self._keys = Keys(settings.redis.prefix)
         self._session: Session | None = None
@@ -106,7 +109,7 @@ class Supervisor:
                 killing = tasks.create_task(self._killer.run())
                 failing = tasks.create_task(self._raise_failure())
                 beaming = tasks.create_task(self._beacon.run())
-                desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._spawn)
+                desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._output, self._spawn)
                 exit_code = await self._serve(desk)
                 await self._close_pool()
                 for task in (failing, killing, beaming):
@@ -133,6 +136,8 @@ class Supervisor:
             signal.SIGINT: self._stop,
             signal.SIGHUP: self._begin_drain,
             signal.SIGQUIT: self._hurry,
+            signal.SIGTTIN: self._add_worker,
+            signal.SIGTTOU: self._remove_worker,
         }
         for number, answer in answers.items():
             # What was ignored when we were started (nohup, a script's background job) stays ignored.
@@ -154,6 +159,12 @@ class Supervisor:
         self._hurrying.set()
         self._begin_drain()
 
+    def _add_worker(self) -> None:
+        self._pool.resize(self._pool.size + 1)
+
+    def _remove_worker(self) -> None:
+        self._pool.resize(max(self._pool.size - 1, 1))
+
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback of an actor failed: let it crash. Nothing is lost, and whoever supervises us starts us again."""
         if not self._failed.done():
@@ -167,7 +178,7 @@ class Supervisor:
         if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
             return 0
         while (incarnation := await self._register()) is not None:
-            self._session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            self._session = Session(incarnation, self._settings, self._pool, desk, self._output, self._keys, self._loop)
             self._beacon.registered()
             self._tell_ready(incarnation)
             try:
@@ -289,6 +300,10 @@ class Supervisor:
     async def _close_pool(self) -> None:
         self._pool.close()
         await self._pool.wait_until_empty()
+
+
+def _output(loop: SupervisorLoop, mine: SupervisorSettings) -> Output:
+    return Output(loop, Echo() if mine.echo_output else None, keep=mine.keep_output)
 
 
 def _first(error: BaseException) -> BaseException:

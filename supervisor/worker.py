@@ -19,12 +19,15 @@ from jobworker.handlers.loading import digest_of, load
 from jobworker.handlers.registry import DEFAULT, Handler, Registry
 from jobworker.handlers.schema import schema_of
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
 from jobworker.supervisor.board import Board
 from jobworker.supervisor.execution import Execution
-from jobworker.supervisor.mailbox import End, MailboxClosed
-from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure
+from jobworker.supervisor.mailbox import DONT_WAIT, End, MailboxClosed
+from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure, Progressed, Report
+from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
+from jobworker.supervisor.stdio import StandardOutput, file_at, write_lines_at_once
 
 #: Variables that handlers must not see: they may hold passwords.
 SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
@@ -33,10 +36,10 @@ SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
 _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
-def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int]:
+def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board, OutputPipes], int]:
     """Return what a fork of the supervisor `name` runs: a worker of these handler modules."""
 
-    def body(mailbox: End, board: Board) -> int:
+    def body(mailbox: End, board: Board, pipes: OutputPipes) -> int:
         _prepare(name)
         try:
             hello = _load(modules, DEFAULT, mailbox)
@@ -44,7 +47,7 @@ def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
         mailbox.send(messages.encode(hello))
-        return Worker(mailbox, board, DEFAULT).run()
+        return Worker(mailbox, board, pipes, DEFAULT).run()
 
     return body
 
@@ -57,15 +60,22 @@ class Worker:
     Ends:   at the end of the mailbox, when it must not go on, or when it is killed.
     """
 
-    def __init__(self, mailbox: End, board: Board, registry: Registry) -> None:
+    def __init__(self, mailbox: End, board: Board, pipes: OutputPipes, registry: Registry) -> None:
         self._mailbox = mailbox
-        self._execution = Execution(registry, board)
+        self._execution = Execution(registry, board, self._nudge)
+        self._output = StandardOutput(pipes.sinks)
         self._surroundings = Surroundings()
         self._threads = set(threading.enumerate())
         self._pid = os.getpid()
 
     def run(self) -> int:
         """Run jobs until the mailbox ends; return the exit code."""
+        try:
+            return self._run()
+        finally:
+            self._output.restore()
+
+    def _run(self) -> int:
         while True:
             self._surroundings.restore()
             _reap_left_behind()
@@ -74,11 +84,10 @@ class Worker:
                 return 0
             assignment = messages.decode(frame)
             assert isinstance(assignment, Assignment)
-            report = self._execution.run(assignment)
+            report = self._attempt(assignment)
             if os.getpid() != self._pid:
                 # The handler forked and both came back: two processes must not answer one mailbox.
                 os._exit(0)
-            report = msgspec.structs.replace(report, retiring=self._why_to_retire())
             try:
                 self._mailbox.send(messages.encode(report))
             except MailboxClosed:
@@ -86,9 +95,24 @@ class Worker:
             if report.retiring:
                 return 0
 
+    def _attempt(self, assignment: Assignment) -> Report:
+        try:
+            self._output.lead(assignment.pipe)
+        except OSError:
+            why = "a job has closed the pipes of its output"
+            return Report(assignment.token, Outcome.SHUTDOWN, reason="not started", retiring=why)
+        report = self._execution.run(assignment)
+        self._output.flush()
+        return msgspec.structs.replace(report, retiring=self._why_to_retire())
+
+    def _nudge(self, token: int) -> None:
+        # A handler that reports its progress must not fail, or wait, because nobody listens.
+        with suppress(OSError, MailboxClosed):
+            self._mailbox.send(messages.encode(Progressed(token)), DONT_WAIT)
+
     def _why_to_retire(self) -> str:
         """Say what the job left behind that the next one must not meet."""
-        if not self._surroundings.streams_are_ours():
+        if not (self._surroundings.streams_are_ours() and self._output.in_place()):
             return "its job closed or replaced stdin, stdout or stderr"
         return self._left_threads()
 
@@ -108,15 +132,15 @@ class Surroundings:
         self._umask = os.umask(0o022)
         os.umask(self._umask)
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
-        self._files = _standard_files()
+        self._input = file_at(0)
 
     def streams_are_ours(self) -> bool:
-        """Whether the standard streams lead where they led: else the next job's output could land in its files."""
+        """Whether the standard streams are those that they were."""
         if (sys.stdin, sys.stdout, sys.stderr) != self._streams or any(
             stream is not None and stream.closed for stream in self._streams
         ):
             return False
-        return _standard_files() == self._files
+        return file_at(0) == self._input
 
     def restore(self) -> None:
         """Put folder, umask, timers and signals back."""
@@ -128,19 +152,6 @@ class Surroundings:
         for number in STOP_SIGNALS:
             if _getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
-
-
-def _standard_files() -> list[tuple[int, int] | None]:
-    """Return which file each of the descriptors 0, 1 and 2 is; None: closed."""
-    files: list[tuple[int, int] | None] = []
-    for descriptor in (0, 1, 2):
-        try:
-            status = os.fstat(descriptor)
-        except OSError:
-            files.append(None)
-        else:
-            files.append((status.st_dev, status.st_ino))
-    return files
 
 
 def _reap_left_behind() -> None:
@@ -158,12 +169,9 @@ def _prepare(name: str) -> None:
     setproctitle.setproctitle(f"jobworker worker {name}")
     for secret in SECRETS:
         os.environ.pop(secret, None)
-    # A SIGKILL takes along what is in a buffer: lines leave at once, here and in what the job starts.
+    # Lines leave at once, here and in what the job starts.
     os.environ["PYTHONUNBUFFERED"] = "1"
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(line_buffering=True)
+    write_lines_at_once()
 
 
 def _load(modules: Sequence[str], registry: Registry, mailbox: End) -> Hello:

@@ -11,6 +11,8 @@ from jobworker.store.keys import ALL_QUEUES
 
 #: After so long somebody should have taken over the jobs of a dead supervisor.
 REAPED_AFTER_MS: Final = 60_000
+#: Kills are to come within 50 ms of their deadline.
+LONGEST_LAG_MS: Final = 50.0
 
 
 def jobs(population: Population) -> Iterator[Finding]:
@@ -34,6 +36,15 @@ def records(population: Population) -> Iterator[Finding]:
         if member.host is None:
             advice = "restart it, and see that nobody deletes keys of jobworker"
             yield problem("supervisors", f"the record of supervisor {member.name}:{member.epoch} is gone", advice)
+
+
+def lags(population: Population) -> Iterator[Finding]:
+    """Whether the loops of the supervisors turn as quickly as deadlines need."""
+    for member in _living(population):
+        lag_ms = None if member.roster is None else member.roster.loop_lag_ms
+        if lag_ms is not None and lag_ms > LONGEST_LAG_MS:
+            fact = f"the loop of supervisor {member.name} was blocked for {lag_ms:.0f} ms in the last minute"
+            yield warning("supervisors", fact, "give it more CPU, or fewer workers: deadlines and cancels come late")
 
 
 def dead(population: Population) -> Iterator[Finding]:
@@ -92,7 +103,7 @@ def handlers(population: Population) -> Iterator[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Population], Iterator[Finding]], ...]] = (
-    *(jobs, supervisors, records, dead),
+    *(jobs, supervisors, records, lags, dead),
     *(pauses, queues, handlers),
 )
 

@@ -10,6 +10,8 @@
 -- include: clock
 -- include: queueing
 -- include: ending
+-- include: holding
+-- include: appending
 -- include: settle
 -- include: incarnation
 local record, supervisors, running, cancels, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

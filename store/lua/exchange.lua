@@ -5,7 +5,7 @@
 --       6 expiring (zset)  7 paused (hash)
 -- ARGV  1 base  2 name  3 epoch  4 call id  5 6 7 retention  8 most bytes to claim
 --       9 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
---         max attempts, max crashes;
+--         max attempts, max crashes, number of chunks of output, each: at, read ms, bytes;
 --       then number of queues served (0: all), each a name;
 --       then number of claims wanted, each: worker pid, queue preferred ('': none)
 -- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as claimed_row lists it
@@ -14,6 +14,8 @@
 -- include: clock
 -- include: queueing
 -- include: ending
+-- include: holding
+-- include: appending
 -- include: settle
 -- include: incarnation
 -- include: claim
@@ -46,7 +48,8 @@ local words = {}
 for i = 1, tonumber(take()) do
   local id, token = take(), take()
   words[i] = settle(holder, id, token, {outcome = take(), final = take(), delay_ms = take(), reason = take(),
-    error = take(), result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take()})
+    error = take(), result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take(),
+    log = take_chunks(take)})
 end
 
 file_settled(holder)

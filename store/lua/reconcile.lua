@@ -8,6 +8,8 @@
 -- include: clock
 -- include: queueing
 -- include: ending
+-- include: holding
+-- include: appending
 -- include: settle
 -- include: incarnation
 local record, running = KEYS[1], KEYS[2]

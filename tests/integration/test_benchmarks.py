@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
-from benchmarks import drain, kill, memory, pickup, posts, recovery, startup
+from benchmarks import drain, kill, memory, output, pickup, posts, recovery, startup
 from benchmarks.peers import peer
 from benchmarks.rows import Measure
 from jobworker.store.sizing import usable_cpus
+
+FLOOD, OTHERS = "a flood, ", "enqueue to end of others"
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("shared_server")]
 
@@ -24,8 +26,9 @@ pytestmark = [pytest.mark.real, pytest.mark.usefixtures("shared_server")]
         (startup.measure, 1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
         (memory.measure, 1, ["supervisor, 2 workers, spare", "supervisor alone", "API"]),
         (drain.measure, 40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
+        (output.measure, 40, ["drain, 2 workers", "a receipt", f"{FLOOD}supervisor grows by", f"{FLOOD}{OTHERS}"]),
     ],
-    ids=["kill", "recovery", "pickup", "posts", "startup", "memory", "drain"],
+    ids=["kill", "recovery", "pickup", "posts", "startup", "memory", "drain", "output"],
 )
 def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list[str]) -> None:
     rows = list(measure(count))

@@ -39,6 +39,8 @@ def check_data(data: dict[str, Any]) -> None:
     assert sorted(_indexed(data)) == sorted(_expected_entries(jobs)), "state indexes and jobs disagree"
     _check_types(data, jobs)
     _check_secondary_indexes(data, jobs)
+    logs = {key[4:-4]: value["written_bytes"] for key, value in data.items() if re.fullmatch(r"job:[^:]+:log", key)}
+    assert logs == {job_id: job["log_bytes"] for job_id, job in jobs.items() if "log_bytes" in job}
     for key, value in data.items():
         if key.startswith("wake:"):
             assert value == ["1"], f"{key} holds more than one token"
@@ -88,11 +90,11 @@ def _may_expire(job: dict[str, str]) -> bool:
 
 
 def _check_ttls(client: redis.Redis, base: str, data: dict[str, Any]) -> None:
-    """What has ended goes by itself one day; what has not never does."""
+    """What has ended goes by itself one day, its log with it; what has not never does."""
     pipeline = client.pipeline(transaction=False)
     names = [key for key in data if key.startswith((f"{base}job:", f"{base}inbox:"))]
     for key in names:
         pipeline.pttl(key)
     for key, ttl_ms in zip(names, chain(pipeline.execute()), strict=True):
-        has_ttl = key.startswith(f"{base}inbox:") or JobState(data[key]["status"]) in ENDED
+        has_ttl = key.startswith(f"{base}inbox:") or JobState(data[key.removesuffix(":log")]["status"]) in ENDED
         assert (ttl_ms > 0) == has_ttl, f"{key} has a TTL of {ttl_ms} ms"

@@ -13,6 +13,7 @@ from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
+from jobworker.store.report import AttemptReport, LogChunk, Progress
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
@@ -130,6 +131,15 @@ class Supervisor:
     def settle(self, attempted: Claim | Attempted, outcome: Outcome, **options: Any) -> str:
         """Settle one attempt; return its word."""
         (word,) = self.exchange(settling(attempted, outcome, **options)).words
+        return word
+
+    def report(self, *reports: AttemptReport) -> list[str]:
+        words: list[str] = self._world.run(self.incarnation.report(reports))
+        return words
+
+    def tell(self, attempted: Claim | Attempted, *chunks: LogChunk, progress: Progress | None = None) -> str:
+        """Report on one attempt; return its word."""
+        (word,) = self.report(AttemptReport(attempted.id, attempted.token, progress, chunks))
         return word
 
     def beat(self, roster: Roster = Roster()) -> BeatAnswer:  # noqa: B008 - it is frozen

@@ -8,19 +8,20 @@ local function keep_ms(status, limits) return status == 'failed' and limits.keep
 
 -- A record outlives its retention by an hour: trimming takes it before, with all its index entries. Only where nobody
 -- trims does it go by itself.
-local function expire_record(job, status, limits)
+local function expire_record(job, status, limits, has_log)
   redis.call('PEXPIRE', job, keep_ms(status, limits) + 3600000)
+  if has_log then redis.call('PEXPIRE', job .. ':log', keep_ms(status, limits) + 3600000) end
 end
 
 -- So many indexes a call looks through for jobs that it deletes.
 local lookups = 2000
 
--- Deletes an ended job and its entries in `created` and `by_type`; a type without jobs is none.
+-- Deletes an ended job with its log and its entries in `created` and `by_type`; a type without jobs is none.
 -- `type` is false when the job's own TTL has taken it: then its entry may stand under any type.
 local function forget(base, id, type)
   local types = type and {type} or redis.call('SMEMBERS', base .. 'types')
   lookups = lookups - #types
-  redis.call('UNLINK', base .. 'job:' .. id)
+  redis.call('UNLINK', base .. 'job:' .. id, base .. 'job:' .. id .. ':log')
   redis.call('ZREM', base .. 'created', id)
   for _, each in ipairs(types) do
     local index = base .. 'by_type:' .. each
@@ -62,7 +63,7 @@ local function end_job(base, id, status, limits)
   -- Readers have seen it as expired since then, whenever we come.
   local ended_ms = status == 'expired' and redis.call('HGET', job, 'expires_ms') or integer(now)
   redis.call('HSET', job, 'status', status, 'ended_ms', ended_ms)
-  expire_record(job, status, limits)
+  expire_record(job, status, limits, redis.call('HGET', job, 'log_bytes'))
   redis.call('ZREM', base .. 'expiring', id)
   file_ended(base, status, {id}, limits, ended_ms)
 end

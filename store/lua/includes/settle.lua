@@ -31,16 +31,10 @@ end
 
 -- What ending any attempt needs to know of its job, and what else if it did not succeed. Nearly all succeed, and each
 -- field read costs.
-local HELD_FIELDS = {'status', 'owner', 'epoch', 'token', 'attempt', 'unhandled_ms', 'cancel_requested_ms'}
+local HELD_FIELDS = {'status', 'owner', 'epoch', 'token', 'attempt', 'unhandled_ms', 'cancel_requested_ms',
+  'log_bytes'}
 local UNFINISHED_FIELDS = {'queue', 'priority', 'sequence', 'failures', 'crashes', 'max_attempts', 'max_crashes',
   'started_ms', 'worker', 'expires_ms', 'attempts_kept'}
-
-local function read_fields(key, names, fields)
-  local values = redis.call('HMGET', key, unpack(names))
-  fields = fields or {}
-  for i, name in ipairs(names) do fields[name] = values[i] or nil end
-  return fields
-end
 
 -- One write of a hash: fields to set and fields to remove, collected.
 local function write(job, set, gone)
@@ -100,26 +94,23 @@ local function holder_of(base, name, epoch, limits)
 end
 
 -- Writes where the job goes now into its record and, if it goes back, into the index where it waits.
-local function move(holder, id, fields, spent, status, due, set, gone)
+local function move(holder, id, fields, attempt, spent, status, set, gone)
   local job = holder.base .. 'job:' .. id
   if status == 'pending' or status == 'scheduled' then
+    local due = now + tonumber(attempt.delay_ms)
     put(set, 'attempt', spent.failures + spent.crashes)
     if status == 'scheduled' then put(set, 'run_at_ms', integer(due)) end
+    -- The next attempt begins with none; one that was the last keeps what it came to.
+    gone[#gone + 1], gone[#gone + 2] = 'progress', 'progress_ms'
     write(job, set, gone)
     put_back(holder.base, id, fields, spent, status, due)
     return
   end
   put(set, 'ended_ms', now)
   write(job, set, gone)
-  expire_record(job, status, holder.limits)
+  expire_record(job, status, holder.limits, fields.log_bytes or attempt.log)
   holder.ended[status] = holder.ended[status] or {}
   table.insert(holder.ended[status], id)
-end
-
--- Whether the attempt is still the holder's own.
-local function is_held(fields, holder, token)
-  return fields.status == 'running' and fields.owner == holder.name and fields.epoch == holder.epoch
-    and fields.token == token
 end
 
 -- Counts what the attempt spends of the job's budgets.
@@ -136,7 +127,8 @@ local function spend(fields, attempt, set)
 end
 
 -- Settles one attempt of the incarnation `holder`. `attempt` holds outcome, final, delay_ms, reason, error, result,
--- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own).
+-- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own), log (chunks that may not
+-- have been reported yet, or nil).
 -- Returns the job's next status; 'stale' or 'missing' when the attempt is no longer valid, and then writes nothing
 -- to the job: whoever lost the claim writes nothing. `file_settled` must follow, before anything is claimed.
 local function settle(holder, id, token, attempt)
@@ -153,7 +145,8 @@ local function settle(holder, id, token, attempt)
   if attempt.detail ~= '' then keep_attempt(fields, attempt, set, gone) end
   -- What did not count says nothing: then the job keeps what the attempt before left behind.
   if not FREE[attempt.outcome] then leave_verdict(fields, attempt, reason, set, gone) end
-  move(holder, id, fields, spent, status, now + tonumber(attempt.delay_ms), set, gone)
+  if attempt.log then append_log(job, token, fields.attempt, attempt.log) end
+  move(holder, id, fields, attempt, spent, status, set, gone)
   holder.settled[#holder.settled + 1] = id
   if fields.cancel_requested_ms then table.insert(holder.flagged, id) end
   return status

@@ -17,6 +17,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
+from jobworker.store.report import LogChunk, Progress
 from jobworker.store.roster import Roster, RosterEntry
 from jobworker.store.states import ENDED, JobState, Outcome
 from tests.support.page import Page, quoted
@@ -41,7 +42,7 @@ def live(world: World) -> Iterator[None]:
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
     world.enqueue(delay_ms=90_000)
     yield
-    yield from _fail_and_succeed(alpha, jobs)
+    yield from _fail_and_succeed(world, alpha, jobs)
     yield from _cancel(world, alpha)
     world.advance(60_000)
     alpha.exchange()
@@ -52,9 +53,10 @@ def live(world: World) -> Iterator[None]:
     yield
 
 
-def _fail_and_succeed(alpha: Supervisor, jobs: list[str]) -> Iterator[None]:
+def _fail_and_succeed(world: World, alpha: Supervisor, jobs: list[str]) -> Iterator[None]:
     detail = AttemptDetail(ERROR, "SIGKILL", 1, RECEIPT, "why")
     claims = {claim.id: claim for claim in alpha.claim(5)}
+    alpha.tell(claims[jobs[0]], LogChunk(0, world.clock.now_ms, b"output"), progress=Progress(0.5, "half"))
     alpha.settle(claims[jobs[0]], Outcome.SUCCEEDED, result=b"[1]", receipt=RECEIPT)
     alpha.settle(claims[jobs[1]], Outcome.RAISED, error=ERROR, detail=detail, final=True, receipt=RECEIPT, reason="why")
     alpha.settle(claims[jobs[2]], Outcome.UNHANDLED, error=ERROR, delay_ms=1000)
@@ -88,13 +90,13 @@ class Seen:
                 self.with_ttl.add(pattern)
             if isinstance(value, dict):
                 for field, content in value.items():
-                    self.values[pattern][re.sub(r"^attempt:\d+$", "attempt:<>", field)].add(str(content))
+                    self.values[pattern][re.sub(r"(^|^attempt:)\d+$", r"\1<>", field)].add(str(content))
 
 
 def pattern_of(name: str) -> str:
     """Return a key without the names in it."""
     kind, *names = name.split(":")
-    return ":".join([kind, *("<>" for _ in names)])
+    return ":".join([kind, *("log" if part == "log" else "<>" for part in names)])
 
 
 def documented(title: str) -> dict[str, list[str]]:
@@ -148,6 +150,7 @@ def test_every_writer_that_is_named_is_a_script() -> None:
     [
         ("Facts about all: `meta`", "meta"),
         ("A job: `job:<id>`", "job:<>"),
+        ("Its output: `job:<id>:log`", "job:<>:log"),
         ("A supervisor: `supervisor:<name>`", "supervisor:<>"),
     ],
 )
@@ -183,12 +186,14 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
     "text": lambda _: True,
     "JSON": _is_json,
     "attempt": _is_attempt,
+    "chunk": lambda text: re.match(r"\d{13} [1-9]\d* \d+ ", text),
+    "position": lambda text: re.fullmatch(r"\d{16} \d+", text),
 }
 
 
 def test_the_fields_of_what_is_json_are_those_of_its_structs() -> None:
     structs: tuple[type[Struct], ...] = (
-        *(Backoff, ErrorInfo, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry),
+        *(Backoff, ErrorInfo, Progress, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry),
     )
     rows = {row[0]: set(quoted(row[1])) for row in PAGE.rows("What the JSON holds")}
     assert rows == {struct.__name__: set(struct.__struct_fields__) for struct in structs}

@@ -1,5 +1,6 @@
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,32 @@ def test_without_a_deadline_the_seconds_left_are_unknown() -> None:
     assert _job(deadline_monotonic=None).seconds_left is None
 
 
+def test_a_progress_is_told_and_one_beyond_the_whole_is_refused() -> None:
+    told: list[tuple[float | None, str]] = []
+    job = _job(deadline_monotonic=None, tell_progress=lambda *progress: told.append(progress))
+    job.progress(0.5, "half")
+    job.progress(None)
+    assert told == [(0.5, "half"), (None, "")]
+    for fraction in (-0.1, 1.01, float("nan")):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            job.progress(fraction)
+
+
+def test_where_nobody_listens_a_progress_is_no_error() -> None:
+    _job(deadline_monotonic=None).progress(0.5)
+
+
+def test_the_log_writes_to_what_stderr_is_then(capsys: pytest.CaptureFixture[str]) -> None:
+    _job(deadline_monotonic=None).log.info("size %d", 7)
+    assert capsys.readouterr().err == "INFO size 7\n"
+
+
 def test_a_handler_cannot_change_its_job() -> None:
     with pytest.raises(AttributeError):
         _job(deadline_monotonic=None).attempt = 7  # type: ignore[misc]  # what mypy refuses, the Struct refuses too
 
 
-def _job(deadline_monotonic: float | None) -> Job:
+def _job(deadline_monotonic: float | None, **more: Any) -> Job:
     return Job(
         id="01936f00-0000-7000-8000-000000000000",
         type="echo",
@@ -39,4 +60,5 @@ def _job(deadline_monotonic: float | None) -> Job:
         fencing_token=42,
         created_at=datetime(2026, 11, 24, tzinfo=UTC),
         deadline_monotonic=deadline_monotonic,
+        **more,
     )

@@ -6,6 +6,7 @@ import signal
 from jobworker.supervisor.messages import Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.tree import Killer
 from tests.support.stand_ins import HELLO, StandIns, say, shoot
 from tests.unit.supervisor.running import Running
@@ -29,7 +30,9 @@ class Told:
         self.idle = 0
         self.reports: list[Report] = []
         self.deaths: list[tuple[int, int, bool]] = []
-        self.orphans = 0
+        self.orphans: list[tuple[int, Cpu]] = []
+        self.progress: list[int] = []
+        self.workers: list[int] = []
 
     def became_idle(self) -> None:
         self.idle += 1
@@ -37,8 +40,14 @@ class Told:
     def reported(self, worker: WorkerProcess, report: Report) -> None:
         self.reports.append(report)
 
-    def orphan_died(self) -> None:
-        self.orphans += 1
+    def progressed(self, worker: WorkerProcess, token: int) -> None:
+        self.progress.append(token)
+
+    def forked(self, worker: WorkerProcess) -> None:
+        self.workers.append(worker.pid)
+
+    def orphan_died(self, session: int, cpu: Cpu) -> None:
+        self.orphans.append((session, cpu))
 
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         self.deaths.append((worker.pid, status, started))

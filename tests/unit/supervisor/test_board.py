@@ -33,6 +33,14 @@ def test_each_number_keeps_its_place() -> None:
     board.close()
 
 
+def test_the_baseline_touches_no_other_number() -> None:
+    board = Board()
+    board.fence_ns = board.started_ns = -1
+    board.baseline = (2**40, 1, 2**30)
+    assert (board.baseline, board.fence_ns, board.started_ns) == ((2**40, 1, 2**30), -1, -1)
+    board.close()
+
+
 def test_what_the_child_writes_the_parent_reads() -> None:
     done = subprocess.run([sys.executable, "-c", IN_A_CHILD], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.split() == ["5", "6"]

@@ -12,6 +12,7 @@ from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor.desk import LATE_START_SECONDS, Desk
+from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
@@ -44,7 +45,8 @@ class Scene:
         self.runner, self.loop = running
         self.killer = Quiet()
         self.pool = Pool(2, 0, stand_ins.fork, self.killer, self.loop)
-        self.desk = Desk(self.pool, self.killer, self.loop, JobSettings(timeout=300), self._spawn)
+        self.output = Output(self.loop, None)
+        self.desk = Desk(self.pool, self.killer, self.loop, JobSettings(timeout=300), self.output, self._spawn)
         self.settled: list[Settle] = []
         self.pokes = 0
         self.desk.settle = self.settled.append

@@ -28,7 +28,8 @@ class Bench:
         self.registry = Registry()
         self.board = Board()
         self.board.fence_ns = boottime_ns() + 10**12
-        self.execution = Execution(self.registry, self.board)
+        self.nudges: list[int] = []
+        self.execution = Execution(self.registry, self.board, self.nudges.append)
         self.number = 0
 
     def declare(self, function: Callable[..., Any]) -> str:

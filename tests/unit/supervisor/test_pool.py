@@ -211,6 +211,7 @@ def test_orphans_are_reaped_and_workers_keep_their_status(scene: Scene) -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(orphan, os.WNOHANG)
     assert scene.told.deaths == [(scene.made[0].pid, signal.SIGSEGV, True)]
+    assert [session for session, _ in scene.told.orphans] == [os.getsid(0)]
 
 
 def test_a_closed_pool_lets_the_idle_go_waits_for_the_busy_and_forks_no_more(scene: Scene) -> None:

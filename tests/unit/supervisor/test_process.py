@@ -19,7 +19,7 @@ import json, os, resource, signal, sys, threading
 from jobworker.supervisor.process import STOP_SIGNALS, Forker, WORKER_BROKEN, raise_open_files
 kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
 
-def look(mailbox, board):
+def look(mailbox, board, pipes):
     {look}
 
 soft = raise_open_files()
@@ -47,7 +47,7 @@ def test_a_worker_has_nothing_of_its_supervisor_but_what_it_should() -> None:
         """
     # The one that reads the listing is closed again.
     still_open = {int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")}
-    assert still_open == {0, 1, 2, kept, mailbox.fileno()}, still_open
+    assert still_open == {0, 1, 2, kept, mailbox.fileno(), *pipes.sinks}, still_open
     assert os.readlink("/proc/self/fd/0") == "/dev/null"
     assert os.getsid(0) == os.getpid()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == soft
@@ -118,7 +118,7 @@ def test_beside_a_thread_nothing_is_forked() -> None:
     thread = threading.Thread(target=gate.wait)
     thread.start()
     with pytest.raises(AssertionError, match="a fork beside threads"):
-        Forker(lambda _mailbox, _board: 0, keep=(), open_files=64).fork()
+        Forker(lambda _mailbox, _board, _pipes: 0, keep=(), open_files=64).fork()
     gate.set()
     thread.join()
 
@@ -184,6 +184,6 @@ def test_a_living_worker_is_not_reaped_and_a_dead_one_once(stand_ins: StandIns) 
         worker.reap()
     before = len(os.listdir("/proc/self/fd"))
     worker.close()
-    assert len(os.listdir("/proc/self/fd")) == before - 3
+    assert len(os.listdir("/proc/self/fd")) == before - 7
     with suppress(ProcessLookupError):
         os.kill(worker.pid, 0)

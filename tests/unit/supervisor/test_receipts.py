@@ -1,12 +1,15 @@
 """What an attempt costs."""
 
+import os
+import resource
 import subprocess
 import sys
 import time
 
 from jobworker.store.job import Receipt
 from jobworker.store.limits import MIB
-from jobworker.supervisor.receipts import PEAK_FROM_SECONDS, Meter
+from jobworker.supervisor.board import Board
+from jobworker.supervisor.receipts import PEAK_FROM_SECONDS, Cpu, Meter, Remains
 
 
 def burn(seconds: float) -> None:
@@ -67,3 +70,37 @@ def _peak_of(meter: Meter, mebibytes: int) -> int:
     peak_bytes = meter.stop().peak_rss_bytes
     assert peak_bytes is not None
     return peak_bytes
+
+
+def _remains(baseline: tuple[int, int, int]) -> tuple[Remains, resource.struct_rusage]:
+    """Return what is told of a child that burnt 50 ms, and what the kernel says of it."""
+    board = Board()
+    pid = os.fork()
+    if pid == 0:
+        board.baseline = baseline
+        board.started_ns = time.monotonic_ns()
+        burn(0.05)
+        os._exit(0)
+    _, _, usage = os.wait4(pid, 0)
+    remains = Remains.of(usage, board)
+    board.close()
+    return remains, usage
+
+
+def test_the_dead_are_told_apart_from_what_they_were_when_the_attempt_began() -> None:
+    remains, usage = _remains((1000, 0, 0))
+    receipt = remains.receipt(Cpu(1.0, 2.0))
+    assert abs(receipt.cpu_user_seconds - (usage.ru_utime - 0.001 + 1)) < 1e-5
+    assert abs(receipt.cpu_system_seconds - (usage.ru_stime + 2)) < 1e-5
+    assert 0.05 <= receipt.wall_seconds < 5
+    assert receipt.peak_rss_bytes == usage.ru_maxrss * 1024
+
+
+def test_a_peak_that_may_be_an_earlier_child_s_is_not_told() -> None:
+    remains, _ = _remains((0, 0, 2**40))
+    assert remains.receipt(Cpu()).peak_rss_bytes is None
+
+
+def test_nothing_is_less_than_nothing() -> None:
+    remains, _ = _remains((10**9, 10**9, 0))
+    assert remains.cpu == Cpu()

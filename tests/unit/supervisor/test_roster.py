@@ -9,6 +9,8 @@ import pytest
 from jobworker.store.roster import Roster, RosterEntry
 from jobworker.supervisor import roster as roster_module
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.clock import RedisClock
+from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.roster import RosterKeeper, Usage, read_usage
@@ -18,6 +20,7 @@ from tests.unit.supervisor.running import Running
 
 EPOCH = 1_800_000_000_000_000
 SECOND_NS = 1_000_000_000
+EMPTY = Roster(loop_lag_ms=0, loop_lag_most_ms=0)
 
 
 class Scene:
@@ -26,7 +29,9 @@ class Scene:
     def __init__(self, running: Running, stand_ins: StandIns) -> None:
         self.pool = Pool(2, 1, stand_ins.fork, Killer(), running.loop)
         self.now_ns = boottime_ns()
-        self.keeper = RosterKeeper(self.pool, EPOCH, clock_ns=lambda: self.now_ns)
+        self.lag = LagSelector(clock=lambda: self.now_ns / SECOND_NS)
+        redis_clock = RedisClock(EPOCH, lambda: self.now_ns)
+        self.keeper = RosterKeeper(self.pool, redis_clock, self.lag, clock_ns=lambda: self.now_ns)
         self._fork = stand_ins.fork
 
     def add(self, stage: Stage = Stage.IDLE, jobs: int = 0) -> WorkerProcess:
@@ -45,6 +50,7 @@ def scene(running: Running, stand_ins: StandIns) -> Iterator[Scene]:
     scene = Scene(running, stand_ins)
     yield scene
     scene.pool.workers.clear()
+    scene.lag.close()
 
 
 @pytest.fixture
@@ -61,7 +67,18 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_without_workers_it_is_empty(scene: Scene) -> None:
-    assert scene.keeper.write() == Roster()
+    assert scene.keeper.write() == EMPTY
+
+
+def test_it_tells_how_long_the_loop_was_blocked(scene: Scene) -> None:
+    scene.now_ns += SECOND_NS // 4
+    scene.lag.select(0)
+    scene.now_ns += 90 * SECOND_NS
+    roster = scene.keeper.write()
+    assert (roster.loop_lag_ms, roster.loop_lag_most_ms) == (250, 250)
+    scene.now_ns += 90 * SECOND_NS
+    roster = scene.keeper.write()
+    assert (roster.loop_lag_ms, roster.loop_lag_most_ms) == (0, 250)
 
 
 def test_it_tells_stage_and_jobs_of_each_worker_and_how_many_were_replaced(scene: Scene) -> None:
@@ -126,5 +143,5 @@ def test_a_worker_that_is_gone_is_forgotten(scene: Scene, read: list[int]) -> No
     worker = scene.add()
     scene.keeper.write()
     scene.pool.workers = {}
-    assert scene.keeper.write() == Roster()
+    assert scene.keeper.write() == EMPTY
     assert worker.pid not in scene.keeper._usages

@@ -20,6 +20,7 @@ from jobworker.supervisor import messages, worker
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import End, open_mailbox
 from jobworker.supervisor.messages import Assignment, Importing, Report
+from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
 from jobworker.supervisor.worker import Surroundings, Worker
 
@@ -54,7 +55,8 @@ class Office:
         self.ours, theirs = open_mailbox()
         board = Board()
         board.fence_ns = boottime_ns() + 10**12
-        self.worker = Worker(theirs, board, self.registry)
+        self.pipes = OutputPipes.open()
+        self.worker = Worker(theirs, board, self.pipes, self.registry)
         self.theirs, self.board = theirs, board
 
     def declare(self, name: str, function: Callable[..., Any]) -> None:
@@ -80,6 +82,7 @@ class Office:
         self.ours.close()
         self.theirs.close()
         self.board.close()
+        self.pipes.close()
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_what_a_supervisor_s_record_does_not_tell_is_null(api: Api, supervise: S
     api.client.delete(record)
     [found] = items(api, "/supervisors")
     assert {name for name, value in found.items() if value is None} == {
-        *("host", "pid", "version", "workers", "heard_at", "restarts"),
+        *("host", "pid", "version", "workers", "heard_at", "restarts", "loop_lag_ms", "loop_lag_most_ms"),
     }
     assert items(api, "/workers") == []
 
@@ -123,7 +123,7 @@ def test_a_queue_that_never_held_a_job_is_404(api: Api, name: str) -> None:
 
 def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Supervise) -> None:
     api.post("/jobs", {"queue": "mail"})
-    epoch = supervise("alpha", roster=Roster((WORKER,), restarts=2), queues="mail=3 images=1", claim_for=[7])
+    epoch = supervise("alpha", roster=Roster((WORKER,), 2, 1.5, 60.25), queues="mail=3 images=1", claim_for=[7])
     [supervisor] = items(api, "/supervisors")
     assert is_now(supervisor.pop("started_at"))
     assert is_now(supervisor.pop("heard_at"))
@@ -138,6 +138,8 @@ def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Su
         "queues": [{"name": "mail", "weight": 3}, {"name": "images", "weight": 1}],
         "running": 1,
         "restarts": 2,
+        "loop_lag_ms": 1.5,
+        "loop_lag_most_ms": 60.25,
     }
 
 

@@ -9,6 +9,7 @@ from jobworker.cli.checks.population import (
     REAPED_AFTER_MS,
     dead,
     handlers,
+    lags,
     pauses,
     queues,
     records,
@@ -18,6 +19,7 @@ from jobworker.cli.finding import Finding
 from jobworker.store.fleet import QueueShare, Supervisor
 from jobworker.store.inspection import Population
 from jobworker.store.pause import Pause
+from jobworker.store.roster import Roster
 from jobworker.store.states import JobState
 
 
@@ -84,6 +86,15 @@ def test_jobs_of_the_dead_should_be_taken_over_soon(lease_left_ms: int, heirs: i
 
 def test_the_dead_who_ran_nothing_are_no_news() -> None:
     assert list(dead(population(member(lease_left_ms=-90_000, running=0)))) == []
+
+
+def test_a_loop_that_was_blocked_for_too_long_is_a_warning() -> None:
+    slow, quick, silent = (member(roster=Roster(loop_lag_ms=lag_ms)) for lag_ms in (70.4, 50.0, None))
+    found = only(lags(population(slow, quick, silent)))
+    assert (found.level, found.fact) == (
+        "warning",
+        "the loop of supervisor alpha was blocked for 70 ms in the last minute",
+    )
 
 
 def test_each_pause_is_told_with_what_lifts_it() -> None:

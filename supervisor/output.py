@@ -1,0 +1,138 @@
+"""The output and the progress of the attempts that run: read from their workers, kept until Redis has them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from jobworker.store.claims import Attempted, Settle
+from jobworker.store.limits import MAX_BATCH_JOBS, MIB
+from jobworker.store.report import AttemptReport
+from jobworker.supervisor.capture import Capture
+from jobworker.supervisor.echo import Echo
+from jobworker.supervisor.loop import SupervisorLoop
+from jobworker.supervisor.pipes import COUNT, NO_PIPE
+from jobworker.supervisor.process import WorkerProcess
+
+#: After less than this a pipe is not read again for PAUSE_SECONDS: a job that prints line by line must not wake us at
+#: each line. After more the pipe may be full, and the job waiting.
+SMALL_BYTES: Final = 16 * 1024
+PAUSE_SECONDS: Final = 0.02
+#: Of output in one call to Redis: it takes about a millisecond.
+MAX_REPORT_BYTES: Final = MIB
+
+
+class Output:
+    """Owns what attempts have written and Redis does not have.
+
+    Told:   a worker was forked, it is dead; an attempt begins, has a new progress, has ended (by the desk);
+            what Redis has taken (by the reporter).
+    Tells:  the reporter, that there is something; the echo, each piece of output.
+    """
+
+    def __init__(self, loop: SupervisorLoop, echo: Echo | None, *, keep: bool = True) -> None:
+        self._loop = loop
+        self._echo = echo
+        self._keep = keep
+        #: Redis's clock; each session sets its own.
+        self.clock_ms: Callable[[], int] = int
+        #: There is something to report.
+        self.waiting = asyncio.Event()
+        self._attempts: dict[int, Attempted] = {}
+        #: Of those attempts that have written anything, by their worker's pid; who waits longest comes first.
+        self._captures: dict[int, Capture] = {}
+
+    def watch(self, worker: WorkerProcess) -> None:
+        """Read what the worker's jobs write, from now on."""
+        for which in range(COUNT):
+            self._listen(worker, which)
+
+    def unwatch(self, worker: WorkerProcess) -> None:
+        """Read what a dead worker's job has written to its end, and stop listening."""
+        self._take_in(worker, worker.pipes.current)
+        for source in worker.pipes.sources:
+            self._loop.remove_reader(source)
+
+    def begin(self, worker: WorkerProcess, attempted: Attempted) -> int:
+        """Let an attempt write; return into which of its worker's pipes, or NO_PIPE."""
+        self._attempts[worker.pid] = attempted
+        return worker.pipes.turn() if self._keep else NO_PIPE
+
+    def progressed(self, worker: WorkerProcess) -> None:
+        """Have the board looked at: the worker has written a progress on it."""
+        if (capture := self._capture(worker)) is not None:
+            capture.nudged()
+            self.waiting.set()
+
+    def end(self, worker: WorkerProcess, settle: Settle) -> Settle:
+        """Return the attempt's settle, with what Redis is not known to have of its output."""
+        if self._keep and not worker.reaped:
+            self._take_in(worker, worker.pipes.current)
+        self._attempts.pop(worker.pid, None)
+        capture = self._captures.pop(worker.pid, None)
+        if capture is None:
+            return settle
+        if self._echo is not None:
+            self._echo.end(capture.attempted)
+        return msgspec.structs.replace(settle, log=capture.chunks)
+
+    def reports(self) -> list[AttemptReport]:
+        """Return what Redis is to be told, at most what one call takes."""
+        self.waiting.clear()
+        reports: list[AttemptReport] = []
+        size_bytes = 0
+        for pid, capture in list(self._captures.items()):
+            if len(reports) == MAX_BATCH_JOBS or size_bytes > MAX_REPORT_BYTES:
+                self.waiting.set()
+                break
+            if (report := capture.report()) is not None:
+                reports.append(report)
+                size_bytes += sum(len(chunk.data) for chunk in report.chunks)
+            if capture.looks_again:
+                self.waiting.set()
+            # Behind those that are left out now.
+            self._captures[pid] = self._captures.pop(pid)
+        return reports
+
+    def taken(self, reports: list[AttemptReport]) -> None:
+        """Forget what Redis has."""
+        told = {(report.id, report.token): report for report in reports}
+        for capture in self._captures.values():
+            if (report := told.get((capture.attempted.id, capture.attempted.token))) is not None:
+                capture.taken(report)
+
+    def failed(self) -> None:
+        """Report again: Redis did not answer, and may have it or not."""
+        for capture in self._captures.values():
+            capture.failed()
+        self.waiting.set()
+
+    def _listen(self, worker: WorkerProcess, which: int) -> None:
+        if not worker.reaped:
+            self._loop.add_reader(worker.pipes.sources[which], self._read, worker, which)
+
+    def _read(self, worker: WorkerProcess, which: int) -> None:
+        data = self._take_in(worker, which)
+        if data is not None and len(data) < SMALL_BYTES:
+            self._loop.remove_reader(worker.pipes.sources[which])
+            # At the end of the file for good: the worker has closed it.
+            if data:
+                self._loop.call_later(PAUSE_SECONDS, self._listen, worker, which)
+
+    def _take_in(self, worker: WorkerProcess, which: int) -> bytes | None:
+        """Read a pipe once, which is all that it holds. What comes after its job's end is nobody's."""
+        data = worker.pipes.read(which)
+        if data and which == worker.pipes.current and (capture := self._capture(worker)) is not None:
+            capture.add(self.clock_ms(), data)
+            if self._echo is not None:
+                self._echo.write(capture.attempted, data)
+            self.waiting.set()
+        return data
+
+    def _capture(self, worker: WorkerProcess) -> Capture | None:
+        """Return the present attempt's, made when there is first something for it."""
+        attempted = self._attempts.get(worker.pid)
+        if attempted is None:
+            return None
+        return self._captures.setdefault(worker.pid, Capture(attempted, worker.board))
