@@ -17,6 +17,7 @@ INSTALL_REQUIRES = [
     "waitress>=3.0.2,<3.1",  # serves it; minor pinned, because its channel is subclassed
     "psutil>=7.1,<8",  # processes, their memory, the CPUs we may use
     "msgspec>=0.21,<1",  # decode, validate, JSON Schema, settings and mailbox messages from one type
+    "jsonschema-rs>=0.30,<1",  # payloads against the schemas of handlers that are not Python
     "click>=8.2,<9",  # the command line
     "rich>=14,<16",  # tables and progress, only on a terminal
     "structlog>=25.1",  # logs with bound context, JSON or console

@@ -1,13 +1,15 @@
 """What a handler says about its jobs; what it leaves out comes from the request or the settings."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from jobworker.handlers.errors import InvalidDeclaration
 from jobworker.handlers.limits import (
+    NAME_PATTERN,
     BackoffFactor,
     BackoffSeconds,
     MaxAttempts,
@@ -16,6 +18,8 @@ from jobworker.handlers.limits import (
     Priority,
     TimeoutSeconds,
 )
+
+Options = TypeVar("Options", bound=Struct)
 
 
 class BackoffDeclaration(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,9 +44,21 @@ class Declaration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:
         """Check the decorator's keywords."""
-        given = {name: value for name, value in options.items() if value is not UNSET}
-        try:
-            return msgspec.convert(given, cls)
-        except msgspec.ValidationError as error:
-            message = str(error).replace(" - at `$.", ", in its `")
-            raise InvalidDeclaration(f"is declared wrongly: {message}") from None
+        return read_options({name: value for name, value in options.items() if value is not UNSET}, cls)
+
+
+def read_options(given: Mapping[str, Any], kind: type[Options]) -> Options:
+    """Check what a declaration says. Raises InvalidDeclaration."""
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        message = str(error).replace(" - at `$.", ", in its `")
+        raise InvalidDeclaration(f"is declared wrongly: {message}") from None
+
+
+def require_type(name: object) -> None:
+    """Raise InvalidDeclaration unless a type may have this name."""
+    if not isinstance(name, str) or not re.match(NAME_PATTERN, name):
+        raise InvalidDeclaration(
+            "has no valid name: 1 to 128 letters, digits, `.`, `_` or `-`, a letter or digit first"
+        )

@@ -1,16 +1,14 @@
 """`@handler`: a function becomes a handler; the function itself stays as it is."""
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from jobworker.handlers.declaration import Declaration
+from jobworker.handlers.declaration import Declaration, require_type
 from jobworker.handlers.errors import InvalidDeclaration
-from jobworker.handlers.limits import NAME_PATTERN
 from jobworker.handlers.registry import Handler, collecting_registry
 from jobworker.handlers.schema import payload_schema
 from jobworker.handlers.signature import read_signature
@@ -79,10 +77,7 @@ def _declare(function: Callable[..., Any], name: str | None, options: Mapping[st
 
 
 def _build(function: Callable[..., Any], handler_type: Any, location: str, options: Mapping[str, Any]) -> Handler:
-    if not isinstance(handler_type, str) or not re.match(NAME_PATTERN, handler_type):
-        raise InvalidDeclaration(
-            "has no valid name: 1 to 128 letters, digits, `.`, `_` or `-`, a letter or digit first"
-        )
+    require_type(handler_type)
     signature = read_signature(function)
     payload_schema(signature.payload_type)
     return Handler(

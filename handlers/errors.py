@@ -27,3 +27,11 @@ class InvalidPayload(HandlerError):
 
 class BadResult(HandlerError):
     """What the handler returned cannot be the job's result: its author must act."""
+
+
+class ProgramFailed(HandlerError):
+    """The program of an `exec` handler did not run, or ended with another exit code than 0: its author must act."""
+
+
+class RequestFailed(HandlerError):
+    """The service of an `http` handler cannot be reached, or has answered that it could not do it now."""

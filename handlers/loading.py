@@ -11,8 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from jobworker.handlers.builtin import declare_builtins
 from jobworker.handlers.errors import HandlerError, LoadFailed
+from jobworker.handlers.foreign.declaring import declare_tables
+from jobworker.handlers.foreign.tables import read_tables
 from jobworker.handlers.registry import DEFAULT, Registry
 from jobworker.handlers.user_traceback import describe, has_user_frames, user_traceback
 
@@ -22,7 +26,9 @@ logger = logging.getLogger("jobworker")
 def load(
     names: Sequence[str], registry: Registry = DEFAULT, *, begin: Callable[[str], object] = lambda _: None
 ) -> list[Path]:
-    """Import dotted modules and `.py` files, so that their handlers are declared; return the modules' files.
+    """Import dotted modules and `.py` files, read `.toml` files, so that their handlers are declared.
+
+    Return the files that the handlers were read from.
 
     The built-in handlers come first. The current directory (for dotted modules) or the file's own folder goes to
     the front of `sys.path`, as `python -m` and `python FILE` do it. A module that was imported before is not run
@@ -34,9 +40,7 @@ def load(
     with registry.collecting():
         for name in names:
             begin(name)
-            module = _load_one(name, registry)
-            if module.__file__ is not None and Path(module.__file__) not in files:
-                files.append(Path(module.__file__))
+            files += [file for file in _load_one(name, registry) if file not in files]
     return files
 
 
@@ -53,24 +57,38 @@ def digest_of(files: Iterable[Path]) -> str:
 
 def _read(file: Path) -> bytes:
     try:
+        if file.suffix == ".toml":
+            # A change of the settings in the same file is none of the handlers.
+            return msgspec.json.encode(read_tables(file), order="sorted")
         return file.read_bytes()
     except OSError as error:
         raise LoadFailed(f"handlers file {file} cannot be read: {error.strerror}") from error
 
 
-def _load_one(name: str, registry: Registry) -> ModuleType:
-    known = registry.all()
-    is_file = name.endswith(".py")
+def _load_one(name: str, registry: Registry) -> list[Path]:
+    is_file = name.endswith((".py", ".toml"))
     try:
-        module = _import_file(name) if is_file else _import_dotted(name)
+        return _read_toml(name, registry) if name.endswith(".toml") else _import(name, registry)
     except HandlerError as error:
         raise LoadFailed(str(error), getattr(error, "traceback", None)) from error
     except BaseException as error:  # a module may call sys.exit
         subject = "handlers file" if is_file else "module"
         raise LoadFailed(f"{subject} {name} does not import: {describe(error)}", _told(error)) from error
+
+
+def _read_toml(name: str, registry: Registry) -> list[Path]:
+    file = _existing(name)
+    if not any(read_tables(file).values()):
+        logger.warning("%s declares no handler", name)
+    return declare_tables(file, registry)
+
+
+def _import(name: str, registry: Registry) -> list[Path]:
+    known = registry.all()
+    module = _import_file(name) if name.endswith(".py") else _import_dotted(name)
     if registry.all() == known and all(handler.function.__module__ != module.__name__ for handler in known):
         logger.warning("%s declares no handler", name)
-    return module
+    return [] if module.__file__ is None else [Path(module.__file__)]
 
 
 def _told(error: BaseException) -> str | None:
@@ -80,19 +98,24 @@ def _told(error: BaseException) -> str | None:
 
 def _import_dotted(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise LoadFailed(f"{name!r} is neither a dotted module nor a .py file")
+        raise LoadFailed(f"{name!r} is neither a dotted module nor a .py or .toml file")
     _put_first_on_path(Path.cwd())
     return importlib.import_module(name)
 
 
 def _import_file(name: str) -> ModuleType:
-    file = Path(name).resolve()
-    if not file.is_file():
-        raise LoadFailed(f"handlers file {name} " + ("is not a file" if file.exists() else "does not exist"))
+    file = _existing(name)
     _put_first_on_path(file.parent)
     module_name = _module_name(file)
     known = sys.modules.get(module_name)
     return known if known is not None else _run_file(module_name, file)
+
+
+def _existing(name: str) -> Path:
+    file = Path(name).resolve()
+    if not file.is_file():
+        raise LoadFailed(f"handlers file {name} " + ("is not a file" if file.exists() else "does not exist"))
+    return file
 
 
 def _run_file(module_name: str, file: Path) -> ModuleType:

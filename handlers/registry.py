@@ -16,7 +16,7 @@ from jobworker.handlers.limits import MAX_JSON_DEPTH
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A declared function."""
+    """A declared function, or what runs the jobs of a program or service."""
 
     type: str
     function: Callable[..., Any]
@@ -27,9 +27,11 @@ class Handler:
     is_async: bool
     #: First line of the docstring.
     description: str
-    #: `file:line` of the function.
+    #: `file:line` of the function, `file [section."type"]` of a program or service.
     location: str
     decoder: msgspec.json.Decoder[Any] = field(repr=False, compare=False)
+    #: The payload's JSON Schema, where it does not follow from `payload_type`.
+    schema: dict[str, Any] | None = None
 
     def decode(self, payload: bytes) -> Any:
         """Read the payload into the annotated type; None if the function takes no payload.

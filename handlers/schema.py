@@ -15,22 +15,29 @@ _REFERENCES: Final = ("$ref", "$dynamicRef")
 
 def schema_of(handler: Handler) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the handler's payload; `{}` allows any JSON."""
-    return payload_schema(handler.payload_type)
+    return payload_schema(handler.payload_type) if handler.schema is None else handler.schema
 
 
 def payload_schema(payload_type: Any) -> dict[str, Any]:
     """Return a type's JSON Schema, or say why it cannot be a payload's."""
     try:
         schema = msgspec.json.schema(payload_type, schema_hook=_custom_schema)
-        size_bytes = len(msgspec.json.encode(schema))
+        require_publishable(schema)
+    except InvalidDeclaration:
+        raise
     except Exception as error:  # a type of the author's: its annotations and metadata may raise anything
         raise InvalidDeclaration(f"cannot read its payload from JSON: {type(error).__name__}: {error}") from error
+    return schema
+
+
+def require_publishable(schema: dict[str, Any]) -> None:
+    """Raise InvalidDeclaration for a schema that an API could not compile, or not without asking elsewhere."""
+    size_bytes = len(msgspec.json.encode(schema))
     if size_bytes > MAX_SCHEMA_BYTES:
         raise InvalidDeclaration(f"has a payload schema of {size_bytes} bytes; {MAX_SCHEMA_BYTES} are allowed")
     for reference in _references(schema):
         if not reference.startswith("#"):
             raise InvalidDeclaration(f"has a payload schema that refers to {reference}; only #/... is allowed")
-    return schema
 
 
 def _custom_schema(custom_type: type) -> dict[str, Any]:

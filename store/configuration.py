@@ -19,6 +19,12 @@ DEFAULT_FILE: Final = Path("jobworker.toml")
 #: Says that `jobworker up` started this process, and has already said what it ignores.
 PART_VARIABLE: Final = "JOBWORKER_PART"
 
+#: Says that a job's program runs here: its environment is the supervisor's, which has said what it ignores.
+JOB_VARIABLE: Final = "JOBWORKER_JOB_ID"
+
+#: Sections of the file that are no settings but handlers; workers read them, each time they start.
+HANDLER_SECTIONS: Final = frozenset({"exec", "http"})
+
 #: Ours, though no settings: besides those above what marks a job's processes, and what the tests are told.
 _OURS: Final = re.compile(r"JOBWORKER_(CONFIG|PART|TREE|TEST_\w+)\Z")
 #: Kubernetes gives every container such variables for each Service; for one named `jobworker-api` they look like ours.
@@ -47,11 +53,15 @@ class _Found(Struct, frozen=True):
 
 def load(overrides: Mapping[str, Mapping[str, object]], environ: Mapping[str, str], file: Path | None) -> Loaded:
     """Return the settings in force. Raises BadSetting."""
+    path = _chosen_file(environ, file)
+    document = _parsed(path) if path else {}
     found = {
-        **_from_file(_chosen_file(environ, file)),
+        **_from_file(path, document),
         **_from_environment(environ),
         **_from_overrides(overrides),
     }
+    if path and not HANDLER_SECTIONS.isdisjoint(document):
+        _add_handlers(found, path)
     settings = _assembled(found)
     _check_beat(settings, found)
     sources = {name: found[name].source if name in found else "default" for name in SETTINGS}
@@ -134,14 +144,28 @@ def _chosen_file(environ: Mapping[str, str], file: Path | None) -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
-def _from_file(path: Path | None) -> dict[str, _Found]:
+def _from_file(path: Path | None, document: Mapping[str, Any]) -> dict[str, _Found]:
     found: dict[str, _Found] = {}
-    for section, keys in (_parsed(path) if path else {}).items():
-        _require_known(f"[{section}] in {path}", section, {setting.section for setting in SETTINGS.values()})
+    sections = {setting.section for setting in SETTINGS.values()}
+    for section, keys in document.items():
+        if section in HANDLER_SECTIONS:
+            continue
+        _require_known(f"[{section}] in {path}", section, sections | HANDLER_SECTIONS)
         if not isinstance(keys, dict):
             raise BadSetting(f"{section} in {path}", f"it is a section; write [{section}] and its keys below")
         found.update(_from_section(path, section, cast("dict[str, object]", keys)))
     return found
+
+
+def _add_handlers(found: dict[str, _Found], path: Path) -> None:
+    """Let the file itself be one more file of handlers, whoever names the others."""
+    name, source = "supervisor.handlers", f"file {path}"
+    others = found.get(name)
+    if others is None:
+        found[name] = _Found((str(path.resolve()),), source, name)
+        return
+    told = others.source if others.source == source else f"{others.source}, {source}"
+    found[name] = _Found((*others.value, str(path.resolve())), told, others.given_as)
 
 
 def _from_section(path: Path | None, section: str, keys: Mapping[str, object]) -> dict[str, _Found]:
@@ -179,7 +203,7 @@ def _require_known(given_as: str, word: str, known: Iterable[str]) -> None:
 
 
 def _warnings(environ: Mapping[str, str]) -> list[str]:
-    if PART_VARIABLE in environ:
+    if PART_VARIABLE in environ or JOB_VARIABLE in environ:
         return []
     unknown = [name for name in sorted(environ) if name.startswith(PREFIX) and _is_unknown(name, environ[name])]
     named = [f"{name}{_suggestion(name, _VARIABLES)}" for name in unknown]

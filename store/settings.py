@@ -115,7 +115,7 @@ class SupervisorSettings(Section, frozen=True):
         tuple[QueueShare, ...],
         Meta(description="serve this queue, with weights in weighted turns; none: all, strictly by priority"),
     ] = ()
-    handlers: Annotated[tuple[str, ...], Meta(description="a dotted module or a .py file with handlers")] = ()
+    handlers: Annotated[tuple[str, ...], Meta(description="a dotted module, or a .py or .toml file with handlers")] = ()
     grace: Annotated[
         float, Meta(ge=0, le=86_400, description="seconds that running jobs may take to end after SIGTERM")
     ] = 25.0

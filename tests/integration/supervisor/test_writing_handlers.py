@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,10 @@ import pytest
 
 from jobworker.handlers import Job
 from jobworker.handlers.declaration import Declaration
+from jobworker.handlers.foreign.declaring import ExecTable, HttpTable
+from jobworker.handlers.foreign.program import variables_of
 from jobworker.handlers.limits import MAX_JSON_DEPTH, MAX_RESULT_BYTES
+from jobworker.store.backoff import Backoff
 from jobworker.store.job import JobRecord
 from tests.support.page import Page, quoted
 from tests.support.supervisor_process import Workplace
@@ -49,6 +53,41 @@ def test_every_job_of_the_page_comes_to_what_the_page_says(place: Workplace) -> 
 
 def came_to(job: JobRecord) -> str:
     return (job.result or b"").decode() if job.status == "succeeded" else job.reason or ""
+
+
+@pytest.mark.real
+def test_programs_come_to_what_the_page_says(place: Workplace) -> None:
+    for block in (*PAGE.blocks("toml"), *PAGE.blocks("sh")):
+        head, _, source = block.partition("\n")
+        if head.startswith("# "):
+            file = place.folder / head.removeprefix("# ")
+            file.write_text(source)
+            file.chmod(0o755)
+    place.start("--config", str(place.folder / "jobworker.toml"), BILLING_TOKEN="x").wait_for("ready")
+    rows = [[quoted(cell)[0] for cell in row] for row in PAGE.rows("What these come to")]
+    for kind, payload, status, told in rows:
+        job = place.run(kind, msgspec.json.decode(payload), backoff=Backoff(base=0.01))
+        assert (job.status, came_to(job)) == (status, told), job.error
+    ended = place.run("report.build", {"customer": "nobody"}, max_attempts=1)
+    assert ended.error is not None
+    said = msgspec.json.decode(PAGE.blocks("json")[-1])
+    assert {"type": ended.error.type, "message": ended.error.message} == said
+
+
+def test_every_key_of_a_program_and_a_service_is_told_and_no_other() -> None:
+    told = {(quoted(key)[0], kind) for key, of, *_ in PAGE.rows("In any language") for kind in kinds(of)}
+    tables = {"exec": ExecTable, "http": HttpTable}
+    assert told == {(key, kind) for kind, table in tables.items() for key in table.__struct_fields__}
+
+
+def kinds(cell: str) -> list[str]:
+    return ["exec", "http"] if cell == "both" else quoted(cell)
+
+
+def test_every_variable_that_tells_a_program_of_its_job_is_told_and_no_other() -> None:
+    job = {"id": "1", "type": "t", "queue": "q", "attempt": 1, "max_attempts": 3, "fencing_token": 1}
+    begun = msgspec.convert({**job, "created_at": datetime.now(UTC), "deadline_monotonic": 1.0}, Job)
+    assert set(re.findall("`(JOBWORKER_JOB_[A-Z_]+)`", PAGE.section("Programs"))) == set(variables_of(begun))
 
 
 def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from jobworker.store.setting import SETTINGS
+from tests.unit.cli.conftest import sentence
 
 Invoke = Callable[..., Result]
 
@@ -33,3 +35,14 @@ def test_what_is_ignored_is_said_on_stderr(invoke: Invoke, monkeypatch: pytest.M
     monkeypatch.setenv("JOBWORKER_COLOUR", "red")
     result = invoke("config")
     assert result.stderr == "jobworker: ignored in the environment, for there is no such setting: JOBWORKER_COLOUR\n"
+
+
+def test_handlers_of_the_file_are_shown_with_their_secrets_masked(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "jobworker.toml"
+    file.write_text('[http."a.b"]\nurl = "https://x"\nheaders = {Authorization = "Bearer pw"}\n')
+    table = '{"url":"https://x","headers":{"Authorization":"***"}}'
+    assert invoke("config").output.splitlines()[-1] == f"http.a.b  {table}  file {file}"
+    shown = json.loads(invoke("config", "--json").output)
+    assert shown["http.a.b"] == {"value": json.loads(table), "source": f"file {file}"}
+    file.write_text("[exec]\na = 1\n")
+    assert "has something else than tables in [exec]" in sentence(invoke("config"))

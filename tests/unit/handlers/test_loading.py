@@ -105,8 +105,8 @@ def test_a_module_without_handlers_is_loaded_with_a_warning(workplace: Path, cap
     [
         ("./absent.py", "handlers file ./absent.py does not exist"),
         ("folder.py", "handlers file folder.py is not a file"),
-        ("./folder", "'./folder' is neither a dotted module nor a .py file"),
-        ("", "'' is neither a dotted module nor a .py file"),
+        ("./folder", "'./folder' is neither a dotted module nor a .py or .toml file"),
+        ("", "'' is neither a dotted module nor a .py or .toml file"),
         ("no_such_module", "module no_such_module does not import: ModuleNotFoundError: No module named"),
     ],
 )

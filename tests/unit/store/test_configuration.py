@@ -139,7 +139,7 @@ def test_a_refused_secret_is_not_shown() -> None:
             r"\[supervisor\] worker in settings.toml: .* \(did you mean supervisor.workers\?\)",
         ),
         ("[superviser]\n", r"\[superviser\] in settings.toml: there is no such setting \(did you mean supervisor\?\)"),
-        ('[exec."a"]\ncommand = ["a"]\n', r"\[exec\] in settings.toml: there is no such setting"),
+        ('[exce."a"]\ncommand = ["a"]\n', r"\[exce\] in .*: there is no such setting \(did you mean exec\?\)"),
         ("redis = 1\n", r"redis in settings.toml: it is a section; write \[redis\] and its keys below"),
         ("[redis\n", r"settings.toml: is not TOML: .*line 1"),
     ],
@@ -289,3 +289,28 @@ def test_a_redis_url_whose_path_is_no_database_is_refused_with_its_name_and_what
         "JOBWORKER_REDIS_URL: this value is not allowed; allowed: redis://HOST:PORT/N or rediss://HOST:PORT/N, "
         "N the number of the database, or unix://PATH?db=N"
     )
+
+
+HANDLERS = '[exec."a.b"]\ncommand = ["cat"]\n'
+
+
+def test_a_file_that_declares_handlers_is_one_more_file_of_handlers() -> None:
+    loaded = from_file(HANDLERS)
+    file = str(Path("settings.toml").resolve())
+    assert loaded.settings.supervisor.handlers == (file,)
+    assert loaded.sources["supervisor.handlers"] == "file settings.toml"
+    both = from_file(f'[supervisor]\nhandlers = ["work.py"]\n{HANDLERS}')
+    assert both.settings.supervisor.handlers == ("work.py", file)
+    assert both.sources["supervisor.handlers"] == "file settings.toml"
+    given = load({"supervisor": {"handlers": ("mine.py",)}}, {}, Path("settings.toml"))
+    assert given.settings.supervisor.handlers == ("mine.py", file)
+    assert given.sources["supervisor.handlers"] == "command line, file settings.toml"
+
+
+def test_handlers_of_the_file_reach_the_parts_of_up_although_those_read_no_file() -> None:
+    settings = from_file(HANDLERS).settings
+    assert load({}, environment(settings, {}), None).settings == settings
+
+
+def test_in_a_job_nothing_is_said_of_the_environment_which_is_the_supervisors() -> None:
+    assert from_environment(JOBWORKER_COLOUR="red", JOBWORKER_JOB_ID="1", JOBWORKER_JOB_TYPE="t").warnings == []

@@ -1,0 +1,1 @@
+"""Handlers in any language: programs and HTTP services, declared in a TOML file."""
