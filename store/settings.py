@@ -16,6 +16,7 @@ from jobworker.store.limits import (
     NAME_PATTERN,
     BackoffFactor,
     BackoffSeconds,
+    Leftovers,
     MaxAttempts,
     MaxCrashes,
     Priority,
@@ -116,6 +117,9 @@ class SupervisorSettings(Section, frozen=True):
         Meta(description="serve this queue, with weights in weighted turns; none: all, strictly by priority"),
     ] = ()
     handlers: Annotated[tuple[str, ...], Meta(description="a dotted module or a .py file with handlers")] = ()
+    leftovers: Annotated[
+        Leftovers, Meta(description="what a job leaves running: end it before the next job, or keep it")
+    ] = "end"
     grace: Annotated[
         float, Meta(ge=0, le=86_400, description="seconds that running jobs may take to end after SIGTERM")
     ] = 25.0

@@ -29,6 +29,8 @@ log = structlog.get_logger("jobworker.desk")
 
 #: A worker that begins late has its deadline moved by at most this: its word is not trusted further.
 LATE_START_SECONDS: Final = 1.0
+#: How long past the deadline a worker whose handler has ended in time may end what that has left running.
+CLEARING_SECONDS: Final = 1.0
 
 
 class Attempt(Struct, frozen=True):
@@ -151,6 +153,9 @@ class Desk:
         if attempt is None or attempt.claim.token != report.token:
             log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
             return
+        if report.ended:
+            claim, commands = attempt.claim, list(report.ended)
+            log.info("what a job left running is ended", job=claim.id, type=claim.type, commands=commands)
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
 
     def orphan_died(self) -> None:
@@ -207,8 +212,11 @@ class Desk:
         attempt = self._attempts[pid]
         due, *later = attempt.agenda
         began_at = self._start_of(attempt)
-        if began_at + due.after_seconds > self._loop.time():
-            self._deadlines.set(pid, began_at + due.after_seconds)
+        due_at = began_at + due.after_seconds
+        if due.step is Step.KILL and _has_ended(attempt, due_at):
+            due_at += CLEARING_SECONDS
+        if due_at > self._loop.time():
+            self._deadlines.set(pid, due_at)
             return
         self._attempts[pid] = msgspec.structs.replace(attempt, agenda=tuple(later))
         if later:
@@ -232,6 +240,11 @@ class Desk:
             # Its worker has not begun yet.
             started_at = self._loop.time()
         return min(started_at, attempt.handed_at + LATE_START_SECONDS)
+
+
+def _has_ended(attempt: Attempt, deadline: float) -> bool:
+    """Whether the handler has ended in time, and its worker is only ending what that has left running."""
+    return attempt.handed_at <= attempt.worker.board.ended_ns / 1e9 <= deadline
 
 
 def _assignment(attempt: Attempt) -> bytes:

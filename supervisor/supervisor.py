@@ -93,7 +93,7 @@ class Supervisor:
 
     def _make_pool(self) -> Pool:
         mine = self._settings.supervisor
-        body = worker_body(mine.handlers, mine.name)
+        body = worker_body(mine.handlers, mine.name, keep_leftovers=mine.leftovers == "keep")
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
         return Pool(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import importlib
-import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -22,6 +21,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.supervisor import messages
 from jobworker.supervisor.board import Board
 from jobworker.supervisor.execution import Execution
+from jobworker.supervisor.leftovers import NOTHING, Ended, Leftovers, reap
 from jobworker.supervisor.mailbox import End, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
@@ -33,8 +33,11 @@ SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
 _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
-def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int]:
-    """Return what a fork of the supervisor `name` runs: a worker of these handler modules."""
+def worker_body(modules: Sequence[str], name: str, *, keep_leftovers: bool) -> Callable[[End, Board], int]:
+    """Return what a fork of the supervisor `name` runs: a worker of these handler modules.
+
+    `keep_leftovers`: what jobs leave running stays, unless their handler says otherwise.
+    """
 
     def body(mailbox: End, board: Board) -> int:
         _prepare(name)
@@ -44,7 +47,7 @@ def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
         mailbox.send(messages.encode(hello))
-        return Worker(mailbox, board, DEFAULT).run()
+        return Worker(mailbox, board, DEFAULT, keep_leftovers=keep_leftovers).run()
 
     return body
 
@@ -57,18 +60,21 @@ class Worker:
     Ends:   at the end of the mailbox, when it must not go on, or when it is killed.
     """
 
-    def __init__(self, mailbox: End, board: Board, registry: Registry) -> None:
+    def __init__(self, mailbox: End, board: Board, registry: Registry, *, keep_leftovers: bool) -> None:
         self._mailbox = mailbox
+        self._board = board
+        self._registry = registry
+        self._keep_leftovers = keep_leftovers
         self._execution = Execution(registry, board)
         self._surroundings = Surroundings()
         self._threads = set(threading.enumerate())
+        self._leftovers = Leftovers()
         self._pid = os.getpid()
 
     def run(self) -> int:
         """Run jobs until the mailbox ends; return the exit code."""
         while True:
             self._surroundings.restore()
-            _reap_left_behind()
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
@@ -78,7 +84,10 @@ class Worker:
             if os.getpid() != self._pid:
                 # The handler forked and both came back: two processes must not answer one mailbox.
                 os._exit(0)
-            report = msgspec.structs.replace(report, retiring=self._why_to_retire())
+            # Before the report: another worker may begin the next attempt with it.
+            ended = self._end_leftovers(assignment.type)
+            retiring = self._why_to_retire() or ended.failure
+            report = msgspec.structs.replace(report, retiring=retiring, ended=ended.commands)
             try:
                 self._mailbox.send(messages.encode(report))
             except MailboxClosed:
@@ -86,17 +95,40 @@ class Worker:
             if report.retiring:
                 return 0
 
+    def _end_leftovers(self, job_type: str) -> Ended:
+        if not reap():
+            return NOTHING
+        if self._keeps(job_type):
+            self._leftovers.keep()
+            return NOTHING
+        # This is not the handler's time: the supervisor waits a little beyond the deadline.
+        self._board.ended_ns = time.monotonic_ns()
+        ended = self._leftovers.end()
+        if ended.commands and (watching := self._left_threads(daemons=True)):
+            # A pool's thread starts its processes anew when they die, whenever it comes to see it.
+            return msgspec.structs.replace(ended, failure=f"{watching}, and processes that they may start anew")
+        return ended
+
+    def _keeps(self, job_type: str) -> bool:
+        handler = self._registry.get(job_type)
+        declared = handler.declaration.leftovers if handler else None
+        return self._keep_leftovers if declared is None else declared == "keep"
+
     def _why_to_retire(self) -> str:
         """Say what the job left behind that the next one must not meet."""
         if not self._surroundings.streams_are_ours():
             return "its job closed or replaced stdin, stdout or stderr"
         return self._left_threads()
 
-    def _left_threads(self) -> str:
-        """Say which threads the job left running, other than daemons; those of the modules' import are nobody's."""
+    def _left_threads(self, *, daemons: bool = False) -> str:
+        """Say which threads jobs left running, daemons or not; those of the modules' import are nobody's."""
         if threading.active_count() == 1:
             return ""
-        left = [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in self._threads]
+        left = [
+            thread.name
+            for thread in threading.enumerate()
+            if thread not in self._threads and (daemons or not thread.daemon)
+        ]
         return f"its job left threads running: {', '.join(left[:3])}" if left else ""
 
 
@@ -141,15 +173,6 @@ def _standard_files() -> list[tuple[int, int] | None]:
         else:
             files.append((status.st_dev, status.st_ino))
     return files
-
-
-def _reap_left_behind() -> None:
-    """Reap what jobs have forked and not waited for, or orphaned to us: nobody else will."""
-    # Its own children multiprocessing must reap itself, or it takes them for alive; this does it.
-    multiprocessing.active_children()
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 def _prepare(name: str) -> None:

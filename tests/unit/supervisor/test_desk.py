@@ -11,7 +11,7 @@ import pytest
 from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
-from jobworker.supervisor.desk import LATE_START_SECONDS, Desk
+from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
@@ -336,6 +336,23 @@ def test_a_report_that_is_already_there_at_the_deadline_wins(scene: Scene, clock
     scene.desk._deadlines._expire()
     assert scene.killer.told == []
     assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
+
+
+@pytest.mark.parametrize(("ended_after", "extra"), [(1.9, CLEARING_SECONDS), (2.1, 0), (-1, 0)])
+def test_a_worker_that_ends_what_a_handler_left_in_time_has_a_little_longer_for_it(
+    scene: Scene, clock: Clock, ended_after: float, extra: float
+) -> None:
+    scene.hand(scene.first, timeout_ms=2000)
+    take(scene.first)
+    began = clock.now
+    scene.first.board.started_ns = round(began * 1e9)
+    scene.first.board.ended_ns = round((began + ended_after) * 1e9)
+    clock.now = began + 2.001
+    scene.desk._deadlines._expire()
+    assert bool(scene.killer.told) is not bool(extra)
+    clock.now += extra
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == [scene.first.pid]
 
 
 def test_a_job_without_a_deadline_has_none(scene: Scene) -> None:

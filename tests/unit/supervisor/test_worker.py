@@ -54,7 +54,7 @@ class Office:
         self.ours, theirs = open_mailbox()
         board = Board()
         board.fence_ns = boottime_ns() + 10**12
-        self.worker = Worker(theirs, board, self.registry)
+        self.worker = Worker(theirs, board, self.registry, keep_leftovers=False)
         self.theirs, self.board = theirs, board
 
     def declare(self, name: str, function: Callable[..., Any]) -> None:
