@@ -19,9 +19,20 @@ class RosterEntry(Struct, frozen=True):
     cpu_seconds: float | None = None
 
 
+class HeldType(Struct, frozen=True):
+    """A type whose jobs this supervisor does not run for a while. Times are on Redis's clock."""
+
+    type: str
+    why: str
+    since_ms: int
+    #: When one job of it is tried.
+    until_ms: int
+
+
 class Roster(Struct, frozen=True):
     """The workers of one supervisor."""
 
     workers: tuple[RosterEntry, ...] = ()
     #: How many workers died that nobody had asked to end, since the supervisor started.
     restarts: int = 0
+    held_types: tuple[HeldType, ...] = ()

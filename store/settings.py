@@ -127,6 +127,13 @@ class SupervisorSettings(Section, frozen=True):
         float, Meta(ge=3, le=300, description="seconds of silence after which others take over our jobs")
     ] = 15.0
     beat: Annotated[float, Meta(ge=0.5, le=60, description="seconds between two signs of life in Redis")] = 3.0
+    type_max_crashes: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="crashes of a type within its window that are not yet too many"),
+    ] = 10
+    type_crash_window: Annotated[
+        float, Meta(ge=1, le=3600, description="seconds within which they count; one more, and the type is held")
+    ] = 60.0
     poll: Annotated[
         float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
     ] = 1.0

@@ -14,6 +14,7 @@ from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
 from jobworker.supervisor.agenda import Due, Step, agenda_of
+from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
@@ -21,7 +22,7 @@ from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
-from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
+from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -52,7 +53,8 @@ class Desk:
 
     Told:   what was claimed (by the exchange); reports and deaths (by the pool); what is overdue (by the deadlines);
             what a client cancels (by the lease).
-    Tells:  the exchange, what to settle and that a worker is idle; the pool, whom to kill.
+    Tells:  the exchange, what to settle and that a worker is idle; the pool, whom to kill; the breaker, how
+            attempts end.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Desk:
         loop: SupervisorLoop,
         jobs: JobSettings,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        breaker: Breaker,
     ) -> None:
         # Connected by each session; between two there is nothing to settle and nobody to claim.
         self.settle: Callable[[Settle], object] = bool
@@ -71,6 +74,7 @@ class Desk:
         self._loop = loop
         self._jobs = jobs
         self._spawn = spawn
+        self._breaker = breaker
         self._deadlines = Deadlines(loop, self._overdue)
         self._attempts: dict[int, Attempt] = {}
         self._burying = 0
@@ -94,10 +98,14 @@ class Desk:
         return [Attempted(attempt.claim.id, attempt.claim.token) for attempt in self._attempts.values()]
 
     def hand_out(self, claim: Claim) -> None:
-        """Give a claimed job to the idle worker it was claimed for; put it back if that one is gone."""
+        """Give a claimed job to the idle worker it was claimed for; else put it back, or hold it back."""
         worker = self._pool.workers.get(claim.worker)
         if worker is None or worker.stage is not Stage.IDLE:
             self.settle(put_back(claim, Outcome.RECALLED))
+            return
+        refusal = self._breaker.refusal(claim.type, claim.token)
+        if refusal is not None:
+            self.settle(hold_back(claim, refusal))
             return
         worker.stage = Stage.BUSY
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
@@ -203,6 +211,8 @@ class Desk:
         pid = attempt.worker.pid
         attempt = self._attempts.pop(pid)
         self._deadlines.clear(pid)
+        claim, why = attempt.claim, settle.error.message if settle.error else ""
+        self._breaker.ended(claim.type, claim.token, settle.outcome, why)
         self._changed.set()
         if not attempt.dropped:
             self.settle(settle)

@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.breaker import Breaker, Hold
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.procfs import read_stat
@@ -41,8 +42,9 @@ class RosterKeeper:
     Told:   write (by the lease, for a beat).
     """
 
-    def __init__(self, pool: Pool, epoch: int, *, clock_ns: Callable[[], int] = boottime_ns) -> None:
+    def __init__(self, pool: Pool, breaker: Breaker, epoch: int, *, clock_ns: Callable[[], int] = boottime_ns) -> None:
         self._pool = pool
+        self._breaker = breaker
         self._clock_ns = clock_ns
         # The epoch is Redis's clock when we registered: since then ours has gone as far as Redis's.
         self._redis_ahead_ns = epoch * 1000 - clock_ns()
@@ -51,7 +53,11 @@ class RosterKeeper:
     def write(self) -> Roster:
         """Return the roster as it is now."""
         self._read_some()
-        return Roster(tuple(map(self._entry, self._pool.workers.values())), self._pool.restarts)
+        return Roster(
+            workers=tuple(map(self._entry, self._pool.workers.values())),
+            restarts=self._pool.restarts,
+            held_types=tuple(map(self._held_type, self._breaker.holds)),
+        )
 
     def _read_some(self) -> None:
         now_ns = self._clock_ns()
@@ -68,11 +74,17 @@ class RosterKeeper:
         return RosterEntry(
             pid=worker.pid,
             state=worker.stage.value,
-            started_ms=(worker.started_ns + self._redis_ahead_ns) // 1_000_000,
+            started_ms=self._redis_ms(worker.started_ns),
             jobs=worker.jobs,
             rss_bytes=usage.rss_bytes,
             cpu_seconds=usage.cpu_seconds,
         )
+
+    def _held_type(self, hold: Hold) -> HeldType:
+        return HeldType(hold.type, hold.why, self._redis_ms(hold.since_ns), self._redis_ms(hold.until_ns))
+
+    def _redis_ms(self, boottime_ns: int) -> int:
+        return (boottime_ns + self._redis_ahead_ns) // 1_000_000
 
 
 def read_usage(pid: int, now_ns: int) -> Usage:

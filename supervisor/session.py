@@ -13,6 +13,7 @@ from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
 from jobworker.store.settings import Settings
+from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
@@ -41,7 +42,9 @@ class Session:
     Ends:   when drained and left; with Reaped or Superseded when the incarnation is over.
     """
 
-    def __init__(self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, keys: Keys) -> None:
+    def __init__(
+        self, incarnation: Incarnation, settings: Settings, pool: Pool, desk: Desk, breaker: Breaker, keys: Keys
+    ) -> None:
         mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
         self._desk = desk
         self._pool = pool
@@ -53,7 +56,7 @@ class Session:
         self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
-        roster = RosterKeeper(pool, incarnation.epoch)
+        roster = RosterKeeper(pool, breaker, incarnation.epoch)
         self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(

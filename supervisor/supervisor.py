@@ -22,6 +22,7 @@ from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
 from jobworker.supervisor.beacon import Beacon
 from jobworker.supervisor.beatfile import BeatFile
+from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.errors import SupervisorError
 from jobworker.supervisor.files import beat_file
@@ -83,6 +84,8 @@ class Supervisor:
         self._loop = loop
         self._killer = Killer()
         self._pool = self._make_pool()
+        mine = settings.supervisor
+        self._breaker = Breaker(mine.type_max_crashes, mine.type_crash_window)
         self._keys = Keys(settings.redis.prefix)
         self._session: Session | None = None
         file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
@@ -106,7 +109,7 @@ class Supervisor:
                 killing = tasks.create_task(self._killer.run())
                 failing = tasks.create_task(self._raise_failure())
                 beaming = tasks.create_task(self._beacon.run())
-                desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._spawn)
+                desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._spawn, self._breaker)
                 exit_code = await self._serve(desk)
                 await self._close_pool()
                 for task in (failing, killing, beaming):
@@ -167,7 +170,7 @@ class Supervisor:
         if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
             return 0
         while (incarnation := await self._register()) is not None:
-            self._session = Session(incarnation, self._settings, self._pool, desk, self._keys)
+            self._session = Session(incarnation, self._settings, self._pool, desk, self._breaker, self._keys)
             self._beacon.registered()
             self._tell_ready(incarnation)
             try:

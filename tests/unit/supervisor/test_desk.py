@@ -11,6 +11,7 @@ import pytest
 from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
+from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
@@ -42,9 +43,11 @@ class Scene:
 
     def __init__(self, running: Running, stand_ins: StandIns) -> None:
         self.runner, self.loop = running
+        self.stand_ins = stand_ins
         self.killer = Quiet()
         self.pool = Pool(2, 0, stand_ins.fork, self.killer, self.loop)
-        self.desk = Desk(self.pool, self.killer, self.loop, JobSettings(timeout=300), self._spawn)
+        self.breaker = Breaker(1, 60)
+        self.desk = Desk(self.pool, self.killer, self.loop, JobSettings(timeout=300), self._spawn, self.breaker)
         self.settled: list[Settle] = []
         self.pokes = 0
         self.desk.settle = self.settled.append
@@ -127,6 +130,24 @@ def test_a_worker_whose_mailbox_takes_nothing_is_killed_and_its_claim_goes_back_
     scene.turn()
     assert scene.outcomes == [(100, Outcome.RECALLED)]
     assert scene.desk.empty
+
+
+def test_a_type_whose_attempts_crash_is_held_back_and_its_worker_stays_idle(scene: Scene) -> None:
+    for worker, token in ((scene.first, 100), (scene.second, 200)):
+        scene.hand(worker, token, type="mail")
+        take(worker)
+        shoot(worker)
+        scene.turn()
+    third = scene.stand_ins.made[2]
+    say(third, HELLO)
+    scene.turn()
+    scene.hand(third, 300, type="mail")
+    assert scene.outcomes == [(100, Outcome.CRASHED), (200, Outcome.CRASHED), (300, Outcome.HELD)]
+    assert scene.settled[-1].reason.startswith("held: more than 1 crashes within 60 s, the last: SIGKILL")
+    assert 9_000 < scene.settled[-1].delay_ms <= 10_100
+    assert third.stage is Stage.IDLE
+    scene.hand(third, 400, type="other")
+    assert take(third).token == 400
 
 
 def test_a_claim_is_held_before_its_worker_is_sent_it(scene: Scene) -> None:

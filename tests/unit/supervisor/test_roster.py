@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
+from jobworker.store.states import Outcome
 from jobworker.supervisor import roster as roster_module
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.breaker import FIRST_HOLD_SECONDS, Breaker
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.roster import RosterKeeper, Usage, read_usage
@@ -26,7 +28,8 @@ class Scene:
     def __init__(self, running: Running, stand_ins: StandIns) -> None:
         self.pool = Pool(2, 1, stand_ins.fork, Killer(), running.loop)
         self.now_ns = boottime_ns()
-        self.keeper = RosterKeeper(self.pool, EPOCH, clock_ns=lambda: self.now_ns)
+        self.breaker = Breaker(1, 60, clock_ns=lambda: self.now_ns)
+        self.keeper = RosterKeeper(self.pool, self.breaker, EPOCH, clock_ns=lambda: self.now_ns)
         self._fork = stand_ins.fork
 
     def add(self, stage: Stage = Stage.IDLE, jobs: int = 0) -> WorkerProcess:
@@ -82,6 +85,16 @@ def test_a_worker_s_start_is_told_on_the_clock_of_redis(scene: Scene) -> None:
     assert started_ms == EPOCH // 1000 - 5000
     scene.now_ns += 60 * SECOND_NS
     assert scene.entry(worker).started_ms == started_ms
+
+
+def test_held_types_are_told_on_the_clock_of_redis(scene: Scene) -> None:
+    scene.now_ns += 5 * SECOND_NS
+    for token in (1, 2):
+        scene.breaker.ended("mail", token, Outcome.CRASHED, "SIGSEGV")
+    why = "more than 1 crashes within 60 s, the last: SIGSEGV"
+    since_ms = EPOCH // 1000 + 5000
+    until_ms = since_ms + round(1000 * FIRST_HOLD_SECONDS)
+    assert scene.keeper.write().held_types == (HeldType("mail", why, since_ms, until_ms),)
 
 
 def test_memory_and_cpu_time_are_what_the_system_says(scene: Scene) -> None:
