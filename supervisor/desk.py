@@ -97,21 +97,23 @@ class Desk:
         """Return the attempts that run."""
         return [Attempted(attempt.claim.id, attempt.claim.token) for attempt in self._attempts.values()]
 
-    def hand_out(self, claim: Claim) -> None:
-        """Give a claimed job to the idle worker it was claimed for; else put it back, or hold it back."""
-        worker = self._pool.workers.get(claim.worker)
-        if worker is None or worker.stage is not Stage.IDLE:
-            self.settle(put_back(claim, Outcome.RECALLED))
-            return
+    def hand_out(self, claim: Claim) -> bool:
+        """Give a claimed job to the idle worker it was claimed for, or put it back; False: its type is held."""
         refusal = self._breaker.refusal(claim.type, claim.token)
         if refusal is not None:
             self.settle(hold_back(claim, refusal))
-            return
+            return False
+        worker = self._pool.workers.get(claim.worker)
+        if worker is None or worker.stage is not Stage.IDLE:
+            self._breaker.ended(claim.type, claim.token, Outcome.RECALLED, "")
+            self.settle(put_back(claim, Outcome.RECALLED))
+            return True
         worker.stage = Stage.BUSY
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
         self._attempts[worker.pid] = Attempt(claim, budget, worker, agenda_of(budget.timeout_seconds))
         # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
         self._loop.call_soon(self._deliver, worker)
+        return True
 
     def _deliver(self, worker: WorkerProcess) -> None:
         attempt = self._attempts.get(worker.pid)

@@ -150,6 +150,17 @@ def test_a_type_whose_attempts_crash_is_held_back_and_its_worker_stays_idle(scen
     assert take(third).token == 400
 
 
+def test_the_job_that_is_to_be_tried_is_another_one_if_its_worker_is_gone(scene: Scene) -> None:
+    for _ in range(2):
+        scene.breaker.ended("mail", 1, Outcome.CRASHED, "SIGSEGV")
+    scene.breaker.holds[0].until_ns = 0
+    assert scene.desk.hand_out(a_claim(type="mail", token=100, worker=1))
+    assert scene.outcomes == [(100, Outcome.RECALLED)]
+    scene.hand(scene.first, 200, type="mail")
+    assert take(scene.first).token == 200
+    assert not scene.desk.hand_out(a_claim(type="mail", token=300, worker=scene.second.pid))
+
+
 def test_a_claim_is_held_before_its_worker_is_sent_it(scene: Scene) -> None:
     scene.desk.hand_out(a_claim(worker=scene.first.pid))
     assert scene.desk.held() == [Attempted("job-1", 100)]
