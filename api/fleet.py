@@ -10,6 +10,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.fleet import Queue, QueueShare, RunningJob, Supervisor, Worker
 from jobworker.store.keys import ALL_QUEUES
 from jobworker.store.pause import Pause
+from jobworker.store.roster import HeldType
 
 Item = TypeVar("Item")
 
@@ -42,6 +43,16 @@ class QueueView(Struct, frozen=True):
     supervisors: tuple[str, ...]
 
 
+class HeldTypeView(Struct, frozen=True):
+    """A type whose jobs a supervisor does not run for a while, because they keep crashing."""
+
+    type: str
+    why: str
+    since: str
+    #: When one job of it is tried.
+    until: str
+
+
 class SupervisorView(Struct, frozen=True):
     """A living supervisor."""
 
@@ -61,6 +72,7 @@ class SupervisorView(Struct, frozen=True):
     #: The longest time that its loop was blocked, in the last minute and since it started.
     loop_lag_ms: float | None
     loop_lag_most_ms: float | None
+    held_types: list[HeldTypeView] | None
 
 
 class RunningJobView(Struct, frozen=True):
@@ -129,7 +141,12 @@ def view_supervisor(supervisor: Supervisor) -> SupervisorView:
         restarts=None if roster is None else roster.restarts,
         loop_lag_ms=None if roster is None else roster.loop_lag_ms,
         loop_lag_most_ms=None if roster is None else roster.loop_lag_most_ms,
+        held_types=None if roster is None else list(map(_view_held_type, roster.held_types)),
     )
+
+
+def _view_held_type(held: HeldType) -> HeldTypeView:
+    return HeldTypeView(held.type, held.why, format_instant(held.since_ms), format_instant(held.until_ms))
 
 
 def view_worker(worker: Worker) -> WorkerView:

@@ -52,7 +52,7 @@ def view_summary(record: JobSummary, declared: Declaration) -> JobView:
         run_seconds=_seconds(record.started_ms, record.ended_ms),
         supervisor=record.owner,
         worker=record.worker,
-        reason=record.reason,
+        reason=record.held or record.reason,
         error=None if error is None else ErrorView(error.type, error.message, UNSET),
         receipt=record.receipt,
     )

@@ -39,6 +39,14 @@ def _describe_supervisor(supervisor: Supervisor) -> Iterator[str]:
             f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
             " have changed since its start (its log says which); restart it"
         )
+    yield from _describe_held_types(supervisor)
+
+
+def _describe_held_types(supervisor: Supervisor) -> Iterator[str]:
+    for held in supervisor.roster.held_types if supervisor.roster else ():
+        when = f"at {format_instant(held.until_ms)}" if held.until_ms > supervisor.now_ms else "next"
+        since = format_instant(held.since_ms)
+        yield f"supervisor {supervisor.name} holds type {held.type} since {since}: {held.why}; it tries one job {when}"
 
 
 def _describe_unserved(queues: Sequence[Queue]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from jobworker.handlers.limits import (
     NAME_PATTERN,
     BackoffFactor,
     BackoffSeconds,
+    Leftovers,
     MaxAttempts,
     MaxCrashes,
     Name,
@@ -40,6 +41,7 @@ class Declaration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     max_attempts: MaxAttempts | None = None
     max_crashes: MaxCrashes | None = None
     backoff: BackoffDeclaration | None = None
+    leftovers: Leftovers | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from jobworker.handlers.declaration import Declaration, require_type
 from jobworker.handlers.errors import InvalidDeclaration
+from jobworker.handlers.limits import Leftovers
 from jobworker.handlers.registry import Handler, collecting_registry
 from jobworker.handlers.schema import payload_schema
 from jobworker.handlers.signature import read_signature
@@ -28,6 +29,7 @@ def handler(
     queue: str | None = None,
     priority: int | None = None,
     backoff: Mapping[str, Any] | None = None,
+    leftovers: Leftovers | None = None,
 ) -> Callable[[Function], Function]: ...
 def handler(
     type: Any = None,  # noqa: A002 - the word of the API: a job's type is its handler's name
@@ -38,6 +40,7 @@ def handler(
     queue: str | None = None,
     priority: int | None = None,
     backoff: Mapping[str, Any] | None = None,
+    leftovers: Leftovers | None = None,
 ) -> Any:
     """Declare a function as the handler of a type: `@handler("image.resize", timeout=30)`, or plainly `@handler`.
 
@@ -51,6 +54,7 @@ def handler(
         "queue": queue,
         "priority": priority,
         "backoff": backoff,
+        "leftovers": leftovers,
     }
     if callable(type):
         return _register(type, None, options)

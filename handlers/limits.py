@@ -1,6 +1,6 @@
 """What a declaration, a payload and a result may be. The store's table says the same, and a test compares the two."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -16,5 +16,7 @@ Priority = Annotated[int, Meta(ge=1, le=10)]
 TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=100)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1000)]
+#: What becomes of the processes that a job leaves running.
+Leftovers = Literal["end", "keep"]
 BackoffSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 BackoffFactor = Annotated[float, Meta(ge=1, le=100)]

@@ -109,6 +109,8 @@ class JobSummary(Struct, frozen=True):
     owner: str | None = None
     worker: int | None = None
     reason: str | None = None
+    #: While it waits because its type is held: why.
+    held: str | None = None
     error: ErrorInfo | None = None
     receipt: Receipt | None = None
     progress: Progress | None = None
@@ -163,7 +165,7 @@ def _status(value: bytes) -> JobState:
 
 
 _DECODERS: dict[str, Any] = {
-    **dict.fromkeys(("type", "queue", "owner", "reason"), _text),
+    **dict.fromkeys(("type", "queue", "owner", "reason", "held"), _text),
     **dict.fromkeys(
         (
             *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),

@@ -1,6 +1,6 @@
 """What is allowed, as annotated types: the one table of ranges, for requests, declarations and settings."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -33,5 +33,7 @@ TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=100)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1000)]
+#: What becomes of the processes that a job leaves running.
+Leftovers = Literal["end", "keep"]
 BackoffSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 BackoffFactor = Annotated[float, Meta(ge=1, le=100)]

@@ -19,6 +19,16 @@ class RosterEntry(Struct, frozen=True):
     cpu_seconds: float | None = None
 
 
+class HeldType(Struct, frozen=True):
+    """A type whose jobs this supervisor does not run for a while. Times are on Redis's clock."""
+
+    type: str
+    why: str
+    since_ms: int
+    #: When one job of it is tried.
+    until_ms: int
+
+
 class Roster(Struct, frozen=True):
     """The workers of one supervisor."""
 
@@ -28,3 +38,4 @@ class Roster(Struct, frozen=True):
     #: The longest time that the supervisor's loop was blocked, in the last minute and since it started.
     loop_lag_ms: float | None = None
     loop_lag_most_ms: float | None = None
+    held_types: tuple[HeldType, ...] = ()

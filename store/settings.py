@@ -16,6 +16,7 @@ from jobworker.store.limits import (
     NAME_PATTERN,
     BackoffFactor,
     BackoffSeconds,
+    Leftovers,
     MaxAttempts,
     MaxCrashes,
     Priority,
@@ -116,6 +117,9 @@ class SupervisorSettings(Section, frozen=True):
         Meta(description="serve this queue, with weights in weighted turns; none: all, strictly by priority"),
     ] = ()
     handlers: Annotated[tuple[str, ...], Meta(description="a dotted module, or a .py or .toml file with handlers")] = ()
+    leftovers: Annotated[
+        Leftovers, Meta(description="what a job leaves running: end it before the next job, or keep it")
+    ] = "end"
     grace: Annotated[
         float, Meta(ge=0, le=86_400, description="seconds that running jobs may take to end after SIGTERM")
     ] = 25.0
@@ -127,6 +131,13 @@ class SupervisorSettings(Section, frozen=True):
         bool, Meta(description="keep what jobs print with the job; else it goes where the supervisor's own output goes")
     ] = True
     echo_output: Annotated[bool, Meta(description="log what is kept of it too, up to 200 lines a second")] = True
+    type_max_crashes: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="crashes of a type within its window that are not yet too many"),
+    ] = 10
+    type_crash_window: Annotated[
+        float, Meta(ge=1, le=3600, description="seconds within which they count; one more, and the type is held")
+    ] = 60.0
     poll: Annotated[
         float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
     ] = 1.0

@@ -32,12 +32,13 @@ class Outcome(StrEnum):
     SHUTDOWN = "shutdown"
     FENCED = "fenced"
     RECALLED = "recalled"
+    HELD = "held"
 
 
 ENDED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
 
 #: Outcomes that put the job back and spend nothing.
-FREE: Final = frozenset({Outcome.SHUTDOWN, Outcome.FENCED, Outcome.RECALLED})
+FREE: Final = frozenset({Outcome.SHUTDOWN, Outcome.FENCED, Outcome.RECALLED, Outcome.HELD})
 #: Outcomes that spend one of `max_attempts`.
 FAILURES: Final = frozenset({Outcome.RAISED, Outcome.TIMED_OUT})
 #: Outcomes that spend one of `max_crashes`.

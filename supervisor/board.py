@@ -9,15 +9,16 @@ from jobworker.store.limits import MAX_PROGRESS_CHARACTERS
 
 _NUMBER = struct.Struct("=q")
 _STARTED_AT = _NUMBER.size
+_ENDED_AT = 2 * _NUMBER.size
 _BASELINE = struct.Struct("=qqq")
-_BASELINE_AT = 2 * _NUMBER.size
+_BASELINE_AT = 3 * _NUMBER.size
 #: Where the progress is: the count of writes, fraction (not a number: none) and length of the message, the message, the
 #: count again. UTF-8 takes four bytes for a character at most.
 _PROGRESS = struct.Struct("=dh")
 _BEGUN_AT = 1024
 _PROGRESS_AT = _BEGUN_AT + _NUMBER.size
 _MESSAGE_AT = _PROGRESS_AT + _PROGRESS.size
-_ENDED_AT = _MESSAGE_AT + 4 * MAX_PROGRESS_CHARACTERS
+_WRITTEN_AT = _MESSAGE_AT + 4 * MAX_PROGRESS_CHARACTERS
 
 
 def boottime_ns() -> int:
@@ -56,6 +57,15 @@ class Board:
         _NUMBER.pack_into(self._page, _STARTED_AT, value)
 
     @property
+    def ended_ns(self) -> int:
+        """CLOCK_MONOTONIC at which a handler had ended and left processes, which are being ended; by the worker."""
+        return int(_NUMBER.unpack_from(self._page, _ENDED_AT)[0])
+
+    @ended_ns.setter
+    def ended_ns(self, value: int) -> None:
+        _NUMBER.pack_into(self._page, _ENDED_AT, value)
+
+    @property
     def baseline(self) -> tuple[int, int, int]:
         """What the worker had used when the present attempt began; written by the worker before `started_ns`.
 
@@ -75,11 +85,11 @@ class Board:
         _NUMBER.pack_into(self._page, _BEGUN_AT, self._writes)
         _PROGRESS.pack_into(self._page, _PROGRESS_AT, math.nan if fraction is None else fraction, len(text))
         self._page[_MESSAGE_AT : _MESSAGE_AT + len(text)] = text
-        _NUMBER.pack_into(self._page, _ENDED_AT, self._writes)
+        _NUMBER.pack_into(self._page, _WRITTEN_AT, self._writes)
 
     def read_progress(self) -> tuple[float | None, str] | None:
         """Return fraction and message; None while there is none that is whole."""
-        (ended,) = _NUMBER.unpack_from(self._page, _ENDED_AT)
+        (ended,) = _NUMBER.unpack_from(self._page, _WRITTEN_AT)
         fraction, length = _PROGRESS.unpack_from(self._page, _PROGRESS_AT)
         text = self._page[_MESSAGE_AT : _MESSAGE_AT + length]
         (begun,) = _NUMBER.unpack_from(self._page, _BEGUN_AT)

@@ -15,6 +15,7 @@ from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
 from jobworker.supervisor.agenda import Due, Step, agenda_of
+from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
@@ -24,7 +25,7 @@ from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.receipts import Cpu
-from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
+from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -32,6 +33,8 @@ log = structlog.get_logger("jobworker.desk")
 
 #: A worker that begins late has its deadline moved by at most this: its word is not trusted further.
 LATE_START_SECONDS: Final = 1.0
+#: How long past the deadline a worker whose handler has ended in time may end what that has left running.
+CLEARING_SECONDS: Final = 1.0
 
 
 class Attempt(Struct, frozen=True):
@@ -55,7 +58,8 @@ class Desk:
 
     Told:   what was claimed (by the exchange); reports and deaths (by the pool); what is overdue (by the deadlines);
             what a client cancels (by the lease).
-    Tells:  the exchange, what to settle and that a worker is idle; the pool, whom to kill.
+    Tells:  the exchange, what to settle and that a worker is idle; the pool, whom to kill; the breaker, how
+            attempts end.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Desk:
         loop: SupervisorLoop,
         jobs: JobSettings,
         output: Output,
+        breaker: Breaker,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         # Connected by each session; between two there is nothing to settle and nobody to claim.
@@ -76,6 +81,7 @@ class Desk:
         self._jobs = jobs
         self._output = output
         self._spawn = spawn
+        self._breaker = breaker
         self._deadlines = Deadlines(loop, self._overdue)
         self._attempts: dict[int, Attempt] = {}
         self._burying = 0
@@ -98,17 +104,23 @@ class Desk:
         """Return the attempts that run."""
         return [Attempted(attempt.claim.id, attempt.claim.token) for attempt in self._attempts.values()]
 
-    def hand_out(self, claim: Claim) -> None:
-        """Give a claimed job to the idle worker it was claimed for; put it back if that one is gone."""
+    def hand_out(self, claim: Claim) -> bool:
+        """Give a claimed job to the idle worker it was claimed for, or put it back; False: its type is held."""
+        refusal = self._breaker.refusal(claim.type, claim.token)
+        if refusal is not None:
+            self.settle(hold_back(claim, refusal))
+            return False
         worker = self._pool.workers.get(claim.worker)
         if worker is None or worker.stage is not Stage.IDLE:
+            self._breaker.ended(claim.type, claim.token, Outcome.RECALLED, "")
             self.settle(put_back(claim, Outcome.RECALLED))
-            return
+            return True
         worker.stage = Stage.BUSY
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
         self._attempts[worker.pid] = Attempt(claim, budget, worker, agenda_of(budget.timeout_seconds))
         # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
         self._loop.call_soon(self._deliver, worker)
+        return True
 
     def _deliver(self, worker: WorkerProcess) -> None:
         attempt = self._attempts.get(worker.pid)
@@ -163,6 +175,9 @@ class Desk:
         if attempt is None or attempt.claim.token != report.token:
             log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
             return
+        if report.ended:
+            claim, commands = attempt.claim, list(report.ended)
+            log.info("what a job left running is ended", job=claim.id, type=claim.type, commands=commands)
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
 
     def progressed(self, worker: WorkerProcess, token: int) -> None:
@@ -229,6 +244,8 @@ class Desk:
         pid = attempt.worker.pid
         attempt = self._attempts.pop(pid)
         self._deadlines.clear(pid)
+        claim, why = attempt.claim, settle.error.message if settle.error else ""
+        self._breaker.ended(claim.type, claim.token, settle.outcome, why)
         self._changed.set()
         settle = self._output.end(attempt.worker, settle)
         if not attempt.dropped:
@@ -239,8 +256,11 @@ class Desk:
         attempt = self._attempts[pid]
         due, *later = attempt.agenda
         began_at = self._start_of(attempt)
-        if began_at + due.after_seconds > self._loop.time():
-            self._deadlines.set(pid, began_at + due.after_seconds)
+        due_at = began_at + due.after_seconds
+        if due.step is Step.KILL and _has_ended(attempt, due_at):
+            due_at += CLEARING_SECONDS
+        if due_at > self._loop.time():
+            self._deadlines.set(pid, due_at)
             return
         self._attempts[pid] = msgspec.structs.replace(attempt, agenda=tuple(later))
         if later:
@@ -264,6 +284,11 @@ class Desk:
             # Its worker has not begun yet.
             started_at = self._loop.time()
         return min(started_at, attempt.handed_at + LATE_START_SECONDS)
+
+
+def _has_ended(attempt: Attempt, deadline: float) -> bool:
+    """Whether the handler has ended in time, and its worker is only ending what that has left running."""
+    return attempt.handed_at <= attempt.worker.board.ended_ns / 1e9 <= deadline
 
 
 def _assignment(attempt: Attempt, pipe: int) -> bytes:

@@ -3,12 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from typing import Final
 
 import structlog
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.claims import Attempted, ExchangeAnswer, Settle, Wanted
+from jobworker.store.claims import Attempted, Claim, ExchangeAnswer, Settle, Wanted
 from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
@@ -53,6 +54,8 @@ class Exchange:
         self._draining = False
         self._given_up = False
         self._starving = False
+        #: How many jobs to claim beyond the idle workers.
+        self._ahead = 0
         self._next_due_ms: int | None = None
         self._failures = 0
         self._failing_since: float | None = None
@@ -123,7 +126,7 @@ class Exchange:
         if not self._may_claim():
             return []
         workers = [worker.pid for worker in self._pool.idle_workers()][:MAX_BATCH_JOBS]
-        return self._turns.assign(workers)
+        return self._turns.assign([*workers, *islice(cycle(workers), min(self._ahead, MAX_BATCH_JOBS - len(workers)))])
 
     async def _until_due(self) -> None:
         if not self._settles:
@@ -192,11 +195,10 @@ class Exchange:
             if word in ("stale", "missing"):
                 log.warning("an attempt was no longer ours; its result is dropped", job=settle.id, why=word)
         self._next_due_ms = answer.next_due_ms
-        for claim in answer.claims:
-            if self._may_claim():
-                self._desk.hand_out(claim)
-            else:
-                self.settle(put_back(claim, Outcome.SHUTDOWN))
+        begun = [self._hand_out(claim) for claim in answer.claims]
+        # Nothing but jobs that are held back: thousands may stand before those that can run. What is claimed too much
+        # is recalled.
+        self._ahead = 0 if any(begun) else 2 * len(begun)
         for unreadable in answer.unreadable:
             log.error(
                 "a job's record in redis is damaged; it has failed", job=unreadable.attempted.id, why=unreadable.why
@@ -205,6 +207,13 @@ class Exchange:
         self._starving = len(answer.claims) + len(answer.unreadable) < len(wanted)
         if self._starving:
             self.stayed_idle()
+
+    def _hand_out(self, claim: Claim) -> bool:
+        """Return False if the job was held back."""
+        if self._may_claim():
+            return self._desk.hand_out(claim)
+        self.settle(put_back(claim, Outcome.SHUTDOWN))
+        return True
 
     async def _reconnect(self) -> None:
         """Beat, agree with Redis on what we hold, and only then go on."""

@@ -70,6 +70,8 @@ class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     receipt: Receipt | None = None
     #: Why this worker takes no further job ("" when it does).
     retiring: str = ""
+    #: Programs that the job left running and the worker has ended.
+    ended: tuple[str, ...] = ()
 
 
 Message = Assignment | Importing | Hello | LoadFailure | Progressed | Report

@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.breaker import Breaker, Hold
 from jobworker.supervisor.clock import RedisClock
 from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
@@ -44,22 +45,23 @@ class RosterKeeper:
     """
 
     def __init__(
-        self, pool: Pool, redis_clock: RedisClock, lag: LagSelector, *, clock_ns: Callable[[], int] = boottime_ns
+        self, pool: Pool, breaker: Breaker, lag: LagSelector, *, clock_ns: Callable[[], int] = boottime_ns
     ) -> None:
         self._pool = pool
-        self._redis_clock = redis_clock
+        self._breaker = breaker
         self._lag = lag
         self._clock_ns = clock_ns
         self._usages: dict[int, Usage] = {}
 
-    def write(self) -> Roster:
+    def write(self, clock: RedisClock) -> Roster:
         """Return the roster as it is now."""
         self._read_some()
         return Roster(
-            workers=tuple(map(self._entry, self._pool.workers.values())),
+            workers=tuple(self._entry(worker, clock) for worker in self._pool.workers.values()),
             restarts=self._pool.restarts,
             loop_lag_ms=round(1000 * self._lag.recent_seconds, 3),
             loop_lag_most_ms=round(1000 * self._lag.most_seconds, 3),
+            held_types=tuple(_held_type(hold, clock) for hold in self._breaker.holds),
         )
 
     def _read_some(self) -> None:
@@ -72,16 +74,20 @@ class RosterKeeper:
     def _read_ns(self, pid: int) -> int:
         return self._usages.get(pid, _UNREAD).read_ns
 
-    def _entry(self, worker: WorkerProcess) -> RosterEntry:
+    def _entry(self, worker: WorkerProcess, clock: RedisClock) -> RosterEntry:
         usage = self._usages.get(worker.pid, _UNREAD)
         return RosterEntry(
             pid=worker.pid,
             state=worker.stage.value,
-            started_ms=self._redis_clock.at_ms(worker.started_ns),
+            started_ms=clock.at_ms(worker.started_ns),
             jobs=worker.jobs,
             rss_bytes=usage.rss_bytes,
             cpu_seconds=usage.cpu_seconds,
         )
+
+
+def _held_type(hold: Hold, clock: RedisClock) -> HeldType:
+    return HeldType(hold.type, hold.why, clock.at_ms(hold.since_ns), clock.at_ms(hold.until_ns))
 
 
 def read_usage(pid: int, now_ns: int) -> Usage:

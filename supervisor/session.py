@@ -18,7 +18,6 @@ from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
 from jobworker.supervisor.lease import Lease
-from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.reporter import Reporter
@@ -52,8 +51,8 @@ class Session:
         pool: Pool,
         desk: Desk,
         output: Output,
+        roster: RosterKeeper,
         keys: Keys,
-        loop: SupervisorLoop,
     ) -> None:
         mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
         self._desk = desk
@@ -69,8 +68,7 @@ class Session:
         clock = RedisClock(incarnation.epoch)
         output.clock_ms = clock.now_ms
         self._reporter = Reporter(self._keeping, output)
-        roster = RosterKeeper(pool, clock, loop.lag)
-        self._lease = Lease(self._beating, mine.beat, pool.set_fence, roster.write)
+        self._lease = Lease(self._beating, mine.beat, pool.set_fence, partial(roster.write, clock))
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
             self._hints,

@@ -6,6 +6,7 @@ from typing import Final
 from jobworker.store.claims import Claim, Settle, Unreadable
 from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.states import FAILURES, FREE, Outcome
+from jobworker.supervisor.breaker import Refusal
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.messages import Report
 from jobworker.supervisor.verdict import Verdict
@@ -55,6 +56,12 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Rece
 def put_back(claim: Claim, outcome: Outcome) -> Settle:
     """Settle an attempt that spends nothing."""
     return Settle(id=claim.id, token=claim.token, outcome=outcome, max_attempts=1, max_crashes=1)
+
+
+def hold_back(claim: Claim, refusal: Refusal) -> Settle:
+    """Settle an attempt that must not begin here yet: it spends nothing and waits."""
+    outcome, delay_ms = Outcome.HELD, refusal.delay_ms
+    return Settle(claim.id, claim.token, outcome, max_attempts=1, max_crashes=1, delay_ms=delay_ms, reason=refusal.why)
 
 
 def set_aside(unreadable: Unreadable) -> Settle:

@@ -22,6 +22,7 @@ from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
 from jobworker.supervisor.beacon import Beacon
 from jobworker.supervisor.beatfile import BeatFile
+from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.echo import Echo
 from jobworker.supervisor.errors import SupervisorError
@@ -32,6 +33,7 @@ from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
+from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.session import Session
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
@@ -86,6 +88,9 @@ class Supervisor:
         self._killer = Killer()
         self._output = _output(loop, settings.supervisor)
         self._pool = self._make_pool()
+        mine = settings.supervisor
+        self._breaker = Breaker(mine.type_max_crashes, mine.type_crash_window)
+        self._roster = RosterKeeper(self._pool, self._breaker, loop.lag)
         self._keys = Keys(settings.redis.prefix)
         self._session: Session | None = None
         file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
@@ -96,7 +101,7 @@ class Supervisor:
 
     def _make_pool(self) -> Pool:
         mine = self._settings.supervisor
-        body = worker_body(mine.handlers, mine.name)
+        body = worker_body(mine.handlers, mine.name, keep_leftovers=mine.leftovers == "keep")
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
         return Pool(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
 
@@ -109,7 +114,9 @@ class Supervisor:
                 killing = tasks.create_task(self._killer.run())
                 failing = tasks.create_task(self._raise_failure())
                 beaming = tasks.create_task(self._beacon.run())
-                desk = Desk(self._pool, self._killer, self._loop, self._settings.jobs, self._output, self._spawn)
+                desk = Desk(
+                    self._pool, self._killer, self._loop, self._settings.jobs, self._output, self._breaker, self._spawn
+                )
                 exit_code = await self._serve(desk)
                 await self._close_pool()
                 for task in (failing, killing, beaming):
@@ -178,7 +185,9 @@ class Supervisor:
         if not await self._unless_stopped(asyncio.shield(self._pool.first_hello)):
             return 0
         while (incarnation := await self._register()) is not None:
-            self._session = Session(incarnation, self._settings, self._pool, desk, self._output, self._keys, self._loop)
+            self._session = Session(
+                incarnation, self._settings, self._pool, desk, self._output, self._roster, self._keys
+            )
             self._beacon.registered()
             self._tell_ready(incarnation)
             try:

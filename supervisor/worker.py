@@ -2,11 +2,11 @@
 
 import asyncio
 import importlib
-import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -23,6 +23,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
 from jobworker.supervisor.board import Board
 from jobworker.supervisor.execution import Execution
+from jobworker.supervisor.leftovers import NOTHING, Ended, Leftovers, reap
 from jobworker.supervisor.mailbox import DONT_WAIT, End, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.pipes import OutputPipes
@@ -36,8 +37,11 @@ SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
 _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
-def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board, OutputPipes], int]:
-    """Return what a fork of the supervisor `name` runs: a worker of these handler modules."""
+def worker_body(modules: Sequence[str], name: str, *, keep_leftovers: bool) -> Callable[[End, Board, OutputPipes], int]:
+    """Return what a fork of the supervisor `name` runs: a worker of these handler modules.
+
+    `keep_leftovers`: what jobs leave running stays, unless their handler says otherwise.
+    """
 
     def body(mailbox: End, board: Board, pipes: OutputPipes) -> int:
         _prepare(name)
@@ -47,7 +51,7 @@ def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board, Outp
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
         mailbox.send(messages.encode(hello))
-        return Worker(mailbox, board, pipes, DEFAULT).run()
+        return Worker(mailbox, board, pipes, DEFAULT, keep_leftovers=keep_leftovers).run()
 
     return body
 
@@ -60,12 +64,18 @@ class Worker:
     Ends:   at the end of the mailbox, when it must not go on, or when it is killed.
     """
 
-    def __init__(self, mailbox: End, board: Board, pipes: OutputPipes, registry: Registry) -> None:
+    def __init__(
+        self, mailbox: End, board: Board, pipes: OutputPipes, registry: Registry, *, keep_leftovers: bool
+    ) -> None:
         self._mailbox = mailbox
+        self._board = board
+        self._registry = registry
+        self._keep_leftovers = keep_leftovers
         self._execution = Execution(registry, board, self._nudge)
         self._output = StandardOutput(pipes.sinks)
         self._surroundings = Surroundings()
         self._threads = set(threading.enumerate())
+        self._leftovers = Leftovers()
         self._pid = os.getpid()
 
     def run(self) -> int:
@@ -78,16 +88,12 @@ class Worker:
     def _run(self) -> int:
         while True:
             self._surroundings.restore()
-            _reap_left_behind()
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
             assignment = messages.decode(frame)
             assert isinstance(assignment, Assignment)
             report = self._attempt(assignment)
-            if os.getpid() != self._pid:
-                # The handler forked and both came back: two processes must not answer one mailbox.
-                os._exit(0)
             try:
                 self._mailbox.send(messages.encode(report))
             except MailboxClosed:
@@ -103,12 +109,36 @@ class Worker:
             return Report(assignment.token, Outcome.SHUTDOWN, reason="not started", retiring=why)
         report = self._execution.run(assignment)
         self._output.flush()
-        return msgspec.structs.replace(report, retiring=self._why_to_retire())
+        if os.getpid() != self._pid:
+            # The handler forked and both came back: two processes must not answer one mailbox.
+            os._exit(0)
+        # Before the report: another worker may begin the next attempt with it.
+        ended = self._end_leftovers(assignment.type)
+        return msgspec.structs.replace(report, retiring=self._why_to_retire() or ended.failure, ended=ended.commands)
 
     def _nudge(self, token: int) -> None:
         # A handler that reports its progress must not fail, or wait, because nobody listens.
         with suppress(OSError, MailboxClosed):
             self._mailbox.send(messages.encode(Progressed(token)), DONT_WAIT)
+
+    def _end_leftovers(self, job_type: str) -> Ended:
+        if not reap():
+            return NOTHING
+        if self._keeps(job_type):
+            self._leftovers.keep()
+            return NOTHING
+        # This is not the handler's time: the supervisor waits a little beyond the deadline.
+        self._board.ended_ns = time.monotonic_ns()
+        ended = self._leftovers.end()
+        if ended.commands and (watching := self._left_threads(daemons=True)):
+            # A pool's thread starts its processes anew when they die, whenever it comes to see it.
+            return msgspec.structs.replace(ended, failure=f"{watching}, and processes that they may start anew")
+        return ended
+
+    def _keeps(self, job_type: str) -> bool:
+        handler = self._registry.get(job_type)
+        declared = handler.declaration.leftovers if handler else None
+        return self._keep_leftovers if declared is None else declared == "keep"
 
     def _why_to_retire(self) -> str:
         """Say what the job left behind that the next one must not meet."""
@@ -116,11 +146,15 @@ class Worker:
             return "its job closed or replaced stdin, stdout or stderr"
         return self._left_threads()
 
-    def _left_threads(self) -> str:
-        """Say which threads the job left running, other than daemons; those of the modules' import are nobody's."""
+    def _left_threads(self, *, daemons: bool = False) -> str:
+        """Say which threads jobs left running, daemons or not; those of the modules' import are nobody's."""
         if threading.active_count() == 1:
             return ""
-        left = [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in self._threads]
+        left = [
+            thread.name
+            for thread in threading.enumerate()
+            if thread not in self._threads and (daemons or not thread.daemon)
+        ]
         return f"its job left threads running: {', '.join(left[:3])}" if left else ""
 
 
@@ -152,15 +186,6 @@ class Surroundings:
         for number in STOP_SIGNALS:
             if _getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
-
-
-def _reap_left_behind() -> None:
-    """Reap what jobs have forked and not waited for, or orphaned to us: nobody else will."""
-    # Its own children multiprocessing must reap itself, or it takes them for alive; this does it.
-    multiprocessing.active_children()
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 def _prepare(name: str) -> None:

@@ -70,7 +70,7 @@ def pauses(population: Population) -> Iterator[Finding]:
         yield ok("pauses", "none")
     for pause in population.pauses:
         what = "everything" if pause.queue == ALL_QUEUES else f"queue {pause.queue}"
-        since = datetime.fromtimestamp(pause.since_ms / 1000, UTC).isoformat(timespec="seconds")
+        since = _instant(pause.since_ms)
         reason = f": {pause.reason}" if pause.reason else ""
         option = "" if pause.queue == ALL_QUEUES else f" --queue {pause.queue}"
         fact = f"{what} is paused by {pause.who} since {since}{reason}"
@@ -102,10 +102,24 @@ def handlers(population: Population) -> Iterator[Finding]:
         yield ok("handlers", f"{counted(len(names), 'type')}, and no two supervisors disagree")
 
 
+def held_types(population: Population) -> Iterator[Finding]:
+    """Which types a supervisor does not run for a while."""
+    for member in _living(population):
+        for held in member.roster.held_types if member.roster else ():
+            since, until = _instant(held.since_ms), _instant(held.until_ms)
+            fact = f"supervisor {member.name} holds type {held.type} since {since}: {held.why}; next try {until}"
+            advice = f"see what kills its workers: `jobworker jobs --type {held.type}`; a restart tries at once"
+            yield warning("handlers", fact, advice)
+
+
 CHECKS: Final[tuple[Callable[[Population], Iterator[Finding]], ...]] = (
     *(jobs, supervisors, records, lags, dead),
-    *(pauses, queues, handlers),
+    *(pauses, queues, handlers, held_types),
 )
+
+
+def _instant(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _living(population: Population) -> list[Supervisor]:

@@ -68,6 +68,14 @@ def segfault() -> None:
     ctypes.string_at(0)
 
 
+@handler("segfault.until")
+def segfault_until(path: str) -> str:
+    """Read where nothing is, until there is a file."""
+    if not os.path.exists(path):
+        ctypes.string_at(0)
+    return "mended"
+
+
 @handler("close.all")
 def close_all() -> str:
     """Close every descriptor there is, the mailbox's too."""

@@ -5,12 +5,13 @@ local function promote_due(base, meta, scheduled)
   local promoted = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled, '-inf', integer(now), 'LIMIT', 0, 200)) do
     local job = base .. 'job:' .. id
-    local found = redis.call('HMGET', job, 'queue', 'priority', 'sequence', 'token')
+    local found = redis.call('HMGET', job, 'queue', 'priority', 'sequence', 'token', 'held')
     redis.call('ZREM', scheduled, id)
     if found[1] then
       -- A delayed job queues up behind those that came before it was due; one that was claimed before keeps its place.
       local sequence = found[4] and found[3] or redis.call('HINCRBY', meta, 'sequence', 1)
       redis.call('HSET', job, 'status', 'pending', 'sequence', integer(tonumber(sequence)))
+      if found[5] then redis.call('HDEL', job, 'held') end
       put_ready(base, id, found[1], found[2], sequence)
       promoted[found[1]] = true
     end

@@ -76,4 +76,5 @@ end
 -- Takes a job that waits out of its state index.
 local function remove_waiting(base, id, status, queue)
   redis.call('ZREM', status == 'pending' and base .. 'ready:' .. queue or base .. 'scheduled', id)
+  if status == 'scheduled' then redis.call('HDEL', base .. 'job:' .. id, 'held') end
 end

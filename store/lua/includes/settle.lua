@@ -1,6 +1,6 @@
 -- Ending one attempt: who may, what it spends, where the job goes.
 
-local FREE = {shutdown = true, fenced = true, recalled = true}
+local FREE = {shutdown = true, fenced = true, recalled = true, held = true}
 local FAILURE = {raised = true, timed_out = true}
 -- Another attempt would end the same way, or its effect has happened: no budget helps.
 local HOPELESS = {rejected = 'invalid_payload', bad_result = 'bad_result'}
@@ -13,6 +13,7 @@ local function next_status(attempt, fields, spent)
   -- A flagged job never goes back: a cancel that was accepted is kept.
   if fields.cancel_requested_ms or attempt.outcome == 'cancelled' then return 'cancelled' end
   if attempt.final == '1' or HOPELESS[attempt.outcome] then return 'failed', HOPELESS[attempt.outcome] end
+  if attempt.outcome == 'held' then return 'scheduled' end
   if FREE[attempt.outcome] then return 'pending' end
   if FAILURE[attempt.outcome] then
     if spent.failures >= tonumber(fields.max_attempts) then return 'failed', 'max_attempts' end
@@ -144,7 +145,11 @@ local function settle(holder, id, token, attempt)
   put(set, 'status', status)
   if attempt.detail ~= '' then keep_attempt(fields, attempt, set, gone) end
   -- What did not count says nothing: then the job keeps what the attempt before left behind.
-  if not FREE[attempt.outcome] then leave_verdict(fields, attempt, reason, set, gone) end
+  if not FREE[attempt.outcome] then
+    leave_verdict(fields, attempt, reason, set, gone)
+  elseif attempt.outcome == 'held' and status == 'scheduled' then
+    put(set, 'held', attempt.reason)
+  end
   if attempt.log then append_log(job, token, fields.attempt, attempt.log) end
   move(holder, id, fields, attempt, spent, status, set, gone)
   holder.settled[#holder.settled + 1] = id

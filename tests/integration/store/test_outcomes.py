@@ -23,6 +23,7 @@ FIRST_ATTEMPT: dict[Outcome, tuple[str, int, int, str | None]] = {
     Outcome.SHUTDOWN: ("pending", 0, 0, None),
     Outcome.FENCED: ("pending", 0, 0, None),
     Outcome.RECALLED: ("pending", 0, 0, None),
+    Outcome.HELD: ("scheduled", 0, 0, None),
 }
 FIVE_MINUTES_MS = 300_000
 
@@ -77,7 +78,7 @@ def test_the_two_budgets_do_not_touch_each_other(world: World, alpha: Supervisor
     assert alpha.settle(claim, Outcome.RAISED) == "failed"
 
 
-@pytest.mark.parametrize("outcome", sorted(FREE))
+@pytest.mark.parametrize("outcome", sorted(FREE - {Outcome.HELD}))
 def test_what_was_put_back_free_spends_nothing_however_often(world: World, alpha: Supervisor, outcome: Outcome) -> None:
     job_id = world.enqueue(max_attempts=1, max_crashes=1)
     before = world.snapshot()
@@ -155,6 +156,51 @@ def test_the_ten_minutes_run_on_through_a_put_back(world: World, alpha: Supervis
     alpha.beat()
     alpha.settle(alpha.claim_one(), Outcome.RECALLED)
     assert settle_unhandled(world, alpha) == "failed"
+
+
+WHY = "held: more than 10 crashes within 60 s"
+
+
+def test_a_held_job_waits_for_its_time_says_why_and_spends_nothing_however_often(
+    world: World, alpha: Supervisor
+) -> None:
+    job_id = world.enqueue(max_attempts=1, max_crashes=1)
+    for _ in range(4):
+        assert alpha.settle(alpha.claim_one(), Outcome.HELD, delay_ms=1000, reason=WHY) == "scheduled"
+        assert alpha.claim() == []
+        assert world.store.get(job_id).held == WHY
+        world.advance(1000)
+    claim = alpha.claim_one()
+    assert (claim.attempt, world.store.get(job_id).held) == (1, None)
+    before = world.snapshot()
+    alpha.settle(claim, Outcome.SUCCEEDED, result=b"1")
+    assert world.changes_since(before)[f"job:{job_id}"].keys() == {"status", "ended_ms", "result"}
+
+
+def test_a_held_job_keeps_its_place_and_what_the_attempt_before_it_left(world: World, alpha: Supervisor) -> None:
+    job_id = world.enqueue()
+    alpha.settle(alpha.claim_one(), Outcome.RAISED, error=ERROR, reason="told to wait")
+    alpha.settle(alpha.claim_one(), Outcome.HELD, delay_ms=1000, reason=WHY)
+    later = world.enqueue()
+    job = world.store.get(job_id)
+    assert (job.error, job.reason, job.held, job.attempt) == (ERROR, "told to wait", WHY, 1)
+    world.advance(1000)
+    assert [claim.id for claim in alpha.claim(2)] == [job_id, later]
+
+
+def test_a_held_job_that_was_to_be_cancelled_is_cancelled(world: World, alpha: Supervisor) -> None:
+    job_id = world.enqueue()
+    claim = alpha.claim_one()
+    world.store.cancel(job_id)
+    assert alpha.settle(claim, Outcome.HELD, delay_ms=1000, reason=WHY) == "cancelled"
+    assert world.store.get(job_id).held is None
+
+
+def test_why_a_job_was_held_goes_when_it_waits_no_longer(world: World, alpha: Supervisor) -> None:
+    job_id = world.enqueue()
+    alpha.settle(alpha.claim_one(), Outcome.HELD, delay_ms=1000, reason=WHY)
+    world.store.cancel(job_id)
+    assert world.store.get(job_id).held is None
 
 
 RECEIPT = Receipt(wall_seconds=0.5, cpu_user_seconds=0.25, cpu_system_seconds=0.125, peak_rss_bytes=4096)

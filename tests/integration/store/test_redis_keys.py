@@ -18,7 +18,7 @@ from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
 from jobworker.store.report import LogChunk, Progress
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
 from jobworker.store.states import ENDED, JobState, Outcome
 from tests.support.page import Page, quoted
 from tests.support.world import Supervisor, World
@@ -28,7 +28,8 @@ LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua"
 
 RECEIPT = Receipt(0.5, 0.25, 0.125, 1024)
 ERROR = ErrorInfo("ValueError", "no such luck", "Traceback …")
-ROSTER = Roster((RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1)
+HELD = HeldType("mail", "it crashes", 1_800_000_000_000, 1_800_000_010_000)
+ROSTER = Roster((RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1, held_types=(HELD,))
 OPTIONS: dict[str, Any] = {"timeout_ms": 1000, "max_attempts": 5, "max_crashes": 5, "backoff": Backoff()}
 
 
@@ -61,6 +62,7 @@ def _fail_and_succeed(world: World, alpha: Supervisor, jobs: list[str]) -> Itera
     alpha.settle(claims[jobs[1]], Outcome.RAISED, error=ERROR, detail=detail, final=True, receipt=RECEIPT, reason="why")
     alpha.settle(claims[jobs[2]], Outcome.UNHANDLED, error=ERROR, delay_ms=1000)
     alpha.settle(claims[jobs[3]], Outcome.CRASHED, error=ERROR, detail=detail)
+    alpha.settle(claims[jobs[4]], Outcome.HELD, delay_ms=1000, reason="held: why")
     yield
 
 
@@ -194,6 +196,7 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
 def test_the_fields_of_what_is_json_are_those_of_its_structs() -> None:
     structs: tuple[type[Struct], ...] = (
         *(Backoff, ErrorInfo, Progress, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry),
+        HeldType,
     )
     rows = {row[0]: set(quoted(row[1])) for row in PAGE.rows("What the JSON holds")}
     assert rows == {struct.__name__: set(struct.__struct_fields__) for struct in structs}

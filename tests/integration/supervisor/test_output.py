@@ -62,7 +62,7 @@ def floods(mebibytes: int):
     for _ in range(mebibytes): sys.stdout.write(block * 1024)
     print("the end")
 
-@handler("leaves.a.writer")
+@handler("leaves.a.writer", leftovers="keep")
 def leaves_a_writer(path: str):
     subprocess.Popen(["sh", "-c", f"while [ ! -e {path} ]; do sleep 0.01; done; echo late; echo > {path}.done"])
 

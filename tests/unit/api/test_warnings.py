@@ -6,7 +6,7 @@ import pytest
 
 from jobworker.api.warnings import SETTLED_MS, warnings_of
 from jobworker.store.retention import Retention
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
 from tests.support.redis_source import RedisSource
 from tests.support.world import World
 
@@ -41,3 +41,13 @@ def test_one_worker_that_can_is_enough(world: World, state: str) -> None:
     alpha.beat(roster("ending", state))
     world.advance(SETTLED_MS + 1)
     assert list(warnings_of(world.store)) == []
+
+
+@pytest.mark.parametrize(("until_in_ms", "when"), [(10_000, "at 2027-01-15T08:00:10.000Z"), (0, "next")])
+def test_a_held_type_is_told_with_why_and_until_when(world: World, until_in_ms: int, when: str) -> None:
+    now_ms = world.clock.now_ms
+    held = HeldType("mail", "it crashes", now_ms, now_ms + until_in_ms)
+    world.register("alpha").beat(Roster(held_types=(held,)))
+    assert list(warnings_of(world.store)) == [
+        f"supervisor alpha holds type mail since 2027-01-15T08:00:00.000Z: it crashes; it tries one job {when}"
+    ]

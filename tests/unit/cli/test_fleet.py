@@ -54,6 +54,7 @@ def supervisor(**changes: Any) -> dict[str, Any]:
         "lease_left_seconds": 14.0,
         "running": 1,
         "restarts": 3,
+        "held_types": [],
         **changes,
     }
 

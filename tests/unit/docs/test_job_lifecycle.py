@@ -11,7 +11,8 @@ from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Unreadable
 from jobworker.store.setting import SETTINGS
 from jobworker.store.states import CRASHES, ENDED, FAILURES, TRANSITIONS, JobState, Outcome
-from jobworker.supervisor.desk import LATE_START_SECONDS
+from jobworker.supervisor.breaker import FIRST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, RETURN_BATCH
+from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS
 from jobworker.supervisor.session import SWEEP_SECONDS
 from jobworker.supervisor.settlement import UNHANDLED_SECONDS, set_aside
 from tests.support.page import Page, quoted
@@ -85,6 +86,10 @@ def test_the_durations_are_those_of_the_code() -> None:
         f"again after 1 to {UNHANDLED_SECONDS:g} seconds, for {unhandled_minutes} minutes",
         f"for {unhandled_minutes} minutes no supervisor that claimed it",
         f"at most {LATE_START_SECONDS:g} second after the job was handed to it",
+        f"its worker has up to {CLEARING_SECONDS:g} second more",
+        f"After {FIRST_HOLD_SECONDS:g} seconds one job is tried.",
+        f"twice as long, at most {LONGEST_HOLD_SECONDS:g} seconds",
+        f"{RETURN_BATCH} in each tenth of a second",
         f"by a sweep every {SWEEP_SECONDS:g} seconds",
         f"drops a record by itself {last_hours} hour later",
         f"the last {number(r'count > ([0-9]+)', SETTLE)} attempts",

@@ -14,22 +14,23 @@ board.fence_ns = 5
 pid = os.fork()
 if pid == 0:
     board.started_ns = board.fence_ns + 1
+    board.ended_ns = board.started_ns + 1
     os._exit(0)
 os.waitpid(pid, 0)
-print(board.fence_ns, board.started_ns)
+print(board.fence_ns, board.started_ns, board.ended_ns)
 """
 
 
 def test_it_begins_with_nothing_allowed_and_nothing_started() -> None:
     board = Board()
-    assert (board.fence_ns, board.started_ns) == (0, 0)
+    assert (board.fence_ns, board.started_ns, board.ended_ns) == (0, 0, 0)
     board.close()
 
 
 def test_each_number_keeps_its_place() -> None:
     board = Board()
-    board.fence_ns, board.started_ns = 2**62, -7
-    assert (board.fence_ns, board.started_ns) == (2**62, -7)
+    board.fence_ns, board.started_ns, board.ended_ns = 2**62, -7, 3
+    assert (board.fence_ns, board.started_ns, board.ended_ns) == (2**62, -7, 3)
     board.close()
 
 
@@ -43,7 +44,7 @@ def test_the_baseline_touches_no_other_number() -> None:
 
 def test_what_the_child_writes_the_parent_reads() -> None:
     done = subprocess.run([sys.executable, "-c", IN_A_CHILD], capture_output=True, text=True, check=True, timeout=30)
-    assert done.stdout.split() == ["5", "6"]
+    assert done.stdout.split() == ["5", "6", "7"]
 
 
 def test_boottime_is_never_behind_the_monotonic_clock() -> None:

@@ -11,7 +11,8 @@ import pytest
 from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
-from jobworker.supervisor.desk import LATE_START_SECONDS, Desk
+from jobworker.supervisor.breaker import Breaker
+from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
@@ -43,10 +44,13 @@ class Scene:
 
     def __init__(self, running: Running, stand_ins: StandIns) -> None:
         self.runner, self.loop = running
+        self.stand_ins = stand_ins
         self.killer = Quiet()
         self.pool = Pool(2, 0, stand_ins.fork, self.killer, self.loop)
         self.output = Output(self.loop, None)
-        self.desk = Desk(self.pool, self.killer, self.loop, JobSettings(timeout=300), self.output, self._spawn)
+        self.breaker = Breaker(1, 60)
+        jobs = JobSettings(timeout=300)
+        self.desk = Desk(self.pool, self.killer, self.loop, jobs, self.output, self.breaker, self._spawn)
         self.settled: list[Settle] = []
         self.pokes = 0
         self.desk.settle = self.settled.append
@@ -129,6 +133,35 @@ def test_a_worker_whose_mailbox_takes_nothing_is_killed_and_its_claim_goes_back_
     scene.turn()
     assert scene.outcomes == [(100, Outcome.RECALLED)]
     assert scene.desk.empty
+
+
+def test_a_type_whose_attempts_crash_is_held_back_and_its_worker_stays_idle(scene: Scene) -> None:
+    for worker, token in ((scene.first, 100), (scene.second, 200)):
+        scene.hand(worker, token, type="mail")
+        take(worker)
+        shoot(worker)
+        scene.turn()
+    third = scene.stand_ins.made[2]
+    say(third, HELLO)
+    scene.turn()
+    scene.hand(third, 300, type="mail")
+    assert scene.outcomes == [(100, Outcome.CRASHED), (200, Outcome.CRASHED), (300, Outcome.HELD)]
+    assert scene.settled[-1].reason.startswith("held: more than 1 crashes within 60 s, the last: SIGKILL")
+    assert 9_000 < scene.settled[-1].delay_ms <= 10_100
+    assert third.stage is Stage.IDLE
+    scene.hand(third, 400, type="other")
+    assert take(third).token == 400
+
+
+def test_the_job_that_is_to_be_tried_is_another_one_if_its_worker_is_gone(scene: Scene) -> None:
+    for _ in range(2):
+        scene.breaker.ended("mail", 1, Outcome.CRASHED, "SIGSEGV")
+    scene.breaker.holds[0].until_ns = 0
+    assert scene.desk.hand_out(a_claim(type="mail", token=100, worker=1))
+    assert scene.outcomes == [(100, Outcome.RECALLED)]
+    scene.hand(scene.first, 200, type="mail")
+    assert take(scene.first).token == 200
+    assert not scene.desk.hand_out(a_claim(type="mail", token=300, worker=scene.second.pid))
 
 
 def test_a_claim_is_held_before_its_worker_is_sent_it(scene: Scene) -> None:
@@ -338,6 +371,23 @@ def test_a_report_that_is_already_there_at_the_deadline_wins(scene: Scene, clock
     scene.desk._deadlines._expire()
     assert scene.killer.told == []
     assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
+
+
+@pytest.mark.parametrize(("ended_after", "extra"), [(1.9, CLEARING_SECONDS), (2.1, 0), (-1, 0)])
+def test_a_worker_that_ends_what_a_handler_left_in_time_has_a_little_longer_for_it(
+    scene: Scene, clock: Clock, ended_after: float, extra: float
+) -> None:
+    scene.hand(scene.first, timeout_ms=2000)
+    take(scene.first)
+    began = clock.now
+    scene.first.board.started_ns = round(began * 1e9)
+    scene.first.board.ended_ns = round((began + ended_after) * 1e9)
+    clock.now = began + 2.001
+    scene.desk._deadlines._expire()
+    assert bool(scene.killer.told) is not bool(extra)
+    clock.now += extra
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == [scene.first.pid]
 
 
 def test_a_job_without_a_deadline_has_none(scene: Scene) -> None:

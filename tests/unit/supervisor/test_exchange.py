@@ -74,6 +74,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.handed: list[Claim] = []
+        self.holds_back = False
         self.running: list[Attempted] = []
         self.dropped: list[Attempted] = []
 
@@ -84,8 +85,9 @@ class Desk:
     def held(self) -> list[Attempted]:
         return self.running
 
-    def hand_out(self, claim: Claim) -> None:
+    def hand_out(self, claim: Claim) -> bool:
         self.handed.append(claim)
+        return not self.holds_back
 
     def drop(self, foreign: Sequence[Attempted]) -> None:
         self.dropped += foreign
@@ -378,3 +380,21 @@ def test_a_count_means_nothing_while_a_call_is_open(scene: Scene) -> None:
     scene.redis.answering.set()
     scene.turn()
     assert scene.redis.kinds.count("reconcile") == 1
+
+
+def test_while_all_that_is_claimed_is_held_back_more_is_claimed_until_something_may_begin(scene: Scene) -> None:
+    scene.idle, scene.desk.holds_back = [7, 8], True
+    scene.redis.claimable = [a_claim(id=f"job-{number}") for number in range(450)]
+    scene.start()
+    for _ in range(5):
+        scene.exchange.poke()
+        scene.turn()
+    assert scene.redis.wanted[:5] == [2, 6, 14, 30, 62]
+    assert max(scene.redis.wanted) <= MAX_BATCH_JOBS
+    scene.desk.holds_back = False
+    scene.redis.claimable = [a_claim(), a_claim()]
+    scene.exchange.poke()
+    scene.turn()
+    scene.exchange.poke()
+    scene.turn()
+    assert scene.redis.wanted[-1] == 2

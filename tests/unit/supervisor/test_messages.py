@@ -13,7 +13,14 @@ MESSAGES: list[Message] = [
     Hello((HandlerEntry("echo", {"type": "object"}, HandlerDefaults(timeout=None), "Return it."),), "digest"),
     LoadFailure("does not import", None),
     Report(7, Outcome.SUCCEEDED, result=b"\x80", receipt=Receipt(1.5, 0.1, 0.2, 4096)),
-    Report(7, Outcome.RAISED, retry_after_seconds=0.0, error=ErrorInfo("E", "m", "t"), retiring="threads"),
+    Report(
+        7,
+        Outcome.RAISED,
+        retry_after_seconds=0.0,
+        error=ErrorInfo("E", "m", "t"),
+        retiring="threads",
+        ended=("sleep", "2 more"),
+    ),
 ]
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
+from jobworker.store.states import Outcome
 from jobworker.supervisor import roster as roster_module
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.breaker import FIRST_HOLD_SECONDS, Breaker
 from jobworker.supervisor.clock import RedisClock
 from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
@@ -30,8 +32,9 @@ class Scene:
         self.pool = Pool(2, 1, stand_ins.fork, Killer(), running.loop)
         self.now_ns = boottime_ns()
         self.lag = LagSelector(clock=lambda: self.now_ns / SECOND_NS)
-        redis_clock = RedisClock(EPOCH, lambda: self.now_ns)
-        self.keeper = RosterKeeper(self.pool, redis_clock, self.lag, clock_ns=lambda: self.now_ns)
+        self.breaker = Breaker(1, 60, clock_ns=lambda: self.now_ns)
+        self.clock = RedisClock(EPOCH, lambda: self.now_ns)
+        self.keeper = RosterKeeper(self.pool, self.breaker, self.lag, clock_ns=lambda: self.now_ns)
         self._fork = stand_ins.fork
 
     def add(self, stage: Stage = Stage.IDLE, jobs: int = 0) -> WorkerProcess:
@@ -41,7 +44,7 @@ class Scene:
         return worker
 
     def entry(self, worker: WorkerProcess) -> RosterEntry:
-        (found,) = [entry for entry in self.keeper.write().workers if entry.pid == worker.pid]
+        (found,) = [entry for entry in self.keeper.write(self.clock).workers if entry.pid == worker.pid]
         return found
 
 
@@ -67,24 +70,24 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_without_workers_it_is_empty(scene: Scene) -> None:
-    assert scene.keeper.write() == EMPTY
+    assert scene.keeper.write(scene.clock) == EMPTY
 
 
 def test_it_tells_how_long_the_loop_was_blocked(scene: Scene) -> None:
     scene.now_ns += SECOND_NS // 4
     scene.lag.select(0)
     scene.now_ns += 90 * SECOND_NS
-    roster = scene.keeper.write()
+    roster = scene.keeper.write(scene.clock)
     assert (roster.loop_lag_ms, roster.loop_lag_most_ms) == (250, 250)
     scene.now_ns += 90 * SECOND_NS
-    roster = scene.keeper.write()
+    roster = scene.keeper.write(scene.clock)
     assert (roster.loop_lag_ms, roster.loop_lag_most_ms) == (0, 250)
 
 
 def test_it_tells_stage_and_jobs_of_each_worker_and_how_many_were_replaced(scene: Scene) -> None:
     busy, spare = scene.add(Stage.BUSY, jobs=3), scene.add(Stage.SPARE)
     scene.pool.restarts = 2
-    roster = scene.keeper.write()
+    roster = scene.keeper.write(scene.clock)
     assert [(entry.pid, entry.state, entry.jobs) for entry in roster.workers] == [
         (busy.pid, "busy", 3),
         (spare.pid, "spare", 0),
@@ -99,6 +102,16 @@ def test_a_worker_s_start_is_told_on_the_clock_of_redis(scene: Scene) -> None:
     assert started_ms == EPOCH // 1000 - 5000
     scene.now_ns += 60 * SECOND_NS
     assert scene.entry(worker).started_ms == started_ms
+
+
+def test_held_types_are_told_on_the_clock_of_redis(scene: Scene) -> None:
+    scene.now_ns += 5 * SECOND_NS
+    for token in (1, 2):
+        scene.breaker.ended("mail", token, Outcome.CRASHED, "SIGSEGV")
+    why = "more than 1 crashes within 60 s, the last: SIGSEGV"
+    since_ms = EPOCH // 1000 + 5000
+    until_ms = since_ms + round(1000 * FIRST_HOLD_SECONDS)
+    assert scene.keeper.write(scene.clock).held_types == (HeldType("mail", why, since_ms, until_ms),)
 
 
 def test_memory_and_cpu_time_are_what_the_system_says(scene: Scene) -> None:
@@ -133,15 +146,15 @@ def test_a_pass_is_bounded_and_goes_on_where_the_last_ended(
 ) -> None:
     monkeypatch.setattr(roster_module, "READ_PER_PASS", 2)
     pids = [scene.add().pid for _ in range(3)]
-    scene.keeper.write()
+    scene.keeper.write(scene.clock)
     scene.now_ns += SECOND_NS
-    scene.keeper.write()
+    scene.keeper.write(scene.clock)
     assert read == [*pids, pids[0]]
 
 
 def test_a_worker_that_is_gone_is_forgotten(scene: Scene, read: list[int]) -> None:
     worker = scene.add()
-    scene.keeper.write()
+    scene.keeper.write(scene.clock)
     scene.pool.workers = {}
-    assert scene.keeper.write() == EMPTY
+    assert scene.keeper.write(scene.clock) == EMPTY
     assert worker.pid not in scene.keeper._usages

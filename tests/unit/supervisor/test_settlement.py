@@ -5,9 +5,10 @@ import pytest
 from jobworker.store.backoff import Backoff
 from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.states import CRASHES, FREE, Outcome
+from jobworker.supervisor.breaker import Refusal
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.messages import Report
-from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
+from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
 from jobworker.supervisor.verdict import Verdict
 from tests.support.claims import a_claim
 
@@ -79,3 +80,9 @@ def test_a_verdict_that_is_free_puts_back_without_a_word(outcome: Outcome) -> No
     claim = a_claim()
     assert settle_verdict(claim, BUDGET, Verdict(outcome, "drained")) == put_back(claim, outcome)
     assert put_back(claim, outcome).detail is None
+
+
+def test_what_is_held_back_waits_and_says_why() -> None:
+    settle = hold_back(a_claim(), Refusal("held: it crashed", 1500))
+    assert (settle.token, settle.outcome, settle.delay_ms) == (100, Outcome.HELD, 1500)
+    assert (settle.reason, settle.error, settle.detail) == ("held: it crashed", None, None)

@@ -56,7 +56,7 @@ class Office:
         board = Board()
         board.fence_ns = boottime_ns() + 10**12
         self.pipes = OutputPipes.open()
-        self.worker = Worker(theirs, board, self.pipes, self.registry)
+        self.worker = Worker(theirs, board, self.pipes, self.registry, keep_leftovers=False)
         self.theirs, self.board = theirs, board
 
     def declare(self, name: str, function: Callable[..., Any]) -> None:

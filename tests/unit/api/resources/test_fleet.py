@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldType, Roster, RosterEntry
 from jobworker.store.scripts import script
 from tests.unit.api.conftest import Api
 
@@ -17,6 +17,7 @@ Supervise = Callable[..., int]
 
 LISTS = ["/queues", "/supervisors", "/workers", "/handlers"]
 WORKER = RosterEntry(pid=7, state="idle", started_ms=1_800_000_000_123, jobs=3, rss_bytes=4096, cpu_seconds=0.25)
+HELD = HeldType("mail", "it crashes", 1_800_000_000_000, 1_800_000_010_000)
 
 
 def items(api: Api, path: str) -> list[dict[str, Any]]:
@@ -73,6 +74,7 @@ def test_what_a_supervisor_s_record_does_not_tell_is_null(api: Api, supervise: S
     [found] = items(api, "/supervisors")
     assert {name for name, value in found.items() if value is None} == {
         *("host", "pid", "version", "workers", "heard_at", "restarts", "loop_lag_ms", "loop_lag_most_ms"),
+        "held_types",
     }
     assert items(api, "/workers") == []
 
@@ -123,7 +125,8 @@ def test_a_queue_that_never_held_a_job_is_404(api: Api, name: str) -> None:
 
 def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Supervise) -> None:
     api.post("/jobs", {"queue": "mail"})
-    epoch = supervise("alpha", roster=Roster((WORKER,), 2, 1.5, 60.25), queues="mail=3 images=1", claim_for=[7])
+    roster = Roster((WORKER,), 2, 1.5, 60.25, (HELD,))
+    epoch = supervise("alpha", roster=roster, queues="mail=3 images=1", claim_for=[7])
     [supervisor] = items(api, "/supervisors")
     assert is_now(supervisor.pop("started_at"))
     assert is_now(supervisor.pop("heard_at"))
@@ -140,6 +143,14 @@ def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Su
         "restarts": 2,
         "loop_lag_ms": 1.5,
         "loop_lag_most_ms": 60.25,
+        "held_types": [
+            {
+                "type": "mail",
+                "why": "it crashes",
+                "since": "2027-01-15T08:00:00.000Z",
+                "until": "2027-01-15T08:00:10.000Z",
+            }
+        ],
     }
 
 

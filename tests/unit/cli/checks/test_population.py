@@ -9,6 +9,7 @@ from jobworker.cli.checks.population import (
     REAPED_AFTER_MS,
     dead,
     handlers,
+    held_types,
     lags,
     pauses,
     queues,
@@ -19,7 +20,7 @@ from jobworker.cli.finding import Finding
 from jobworker.store.fleet import QueueShare, Supervisor
 from jobworker.store.inspection import Population
 from jobworker.store.pause import Pause
-from jobworker.store.roster import Roster
+from jobworker.store.roster import HeldType, Roster
 from jobworker.store.states import JobState
 
 
@@ -131,3 +132,11 @@ def test_supervisors_that_disagree_about_a_type_are_named() -> None:
 def test_one_that_lacks_a_type_disagrees_with_nobody() -> None:
     found = only(handlers(population(member("alpha", types={"a": "1", "b": "2"}), member("beta", types={"a": "1"}))))
     assert (found.level, found.fact) == ("ok", "2 types, and no two supervisors disagree")
+
+
+def test_a_type_that_a_living_supervisor_holds_is_a_warning() -> None:
+    roster = Roster(held_types=(HeldType("mail", "it crashes", 1_800_000_000_000, 1_800_000_010_000),))
+    found = only(held_types(population(member(roster=roster), member("gone", roster=roster, lease_left_ms=-1))))
+    assert found.level == "warning"
+    since, until = "2027-01-15T08:00:00+00:00", "2027-01-15T08:00:10+00:00"
+    assert found.fact == f"supervisor alpha holds type mail since {since}: it crashes; next try {until}"
