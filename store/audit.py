@@ -87,9 +87,9 @@ class Audit:
                 self._note(job_id, index, _flaw_of_record(standing))
 
     def _walk_logs(self) -> None:
-        prefix, suffix = self._keys.log("*").split("*")
+        prefix = self._keys.job("")
         keys = self._client.scan_iter(match=self._keys.log("*"), count=STEP)
-        names = (key.decode()[len(prefix) : -len(suffix)] for key in keys)
+        names = (key.decode()[len(prefix) :].removesuffix(":log") for key in keys)
         for ids in self._report.steps(names, self._most):
             for job_id in self._without_record(ids):
                 # Read again in one moment: it may just have been deleted with its record.

@@ -1,8 +1,10 @@
 """Following a log over the wire: at once, to the end of the job, and never at the cost of others."""
 
 import http.client
+import signal
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from jobworker.store.report import LogChunk
 from jobworker.store.retention import Retention
 from jobworker.store.states import Outcome
 from tests.support.api_process import ApiProcess, running_api
+from tests.support.command import Command
 from tests.support.redis_server import RedisServer
 from tests.support.redis_source import real_source
 from tests.support.waiting import wait_until
@@ -188,3 +191,25 @@ def test_who_reads_slowly_gets_what_did_not_fit_though_nothing_more_is_printed(
             received += part
         alpha.settle(claim, Outcome.SUCCEEDED)
         assert b"".join(iter(lambda: slow.recv(65_536), b"")) == b"0\r\n\r\n"
+
+
+def test_the_command_follows_a_job_to_its_end(api: ApiProcess, alpha: Supervisor, claim: Claim, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{api.port}"
+    with Command.jobworker("log", claim.id, "--follow", "--url", url, directory=tmp_path) as command:
+        tell(alpha, claim, 0, b"one\n")
+        command.wait_for("one\n")
+        alpha.settle(claim, Outcome.SUCCEEDED, log=(LogChunk(4, START_MS, b"two\n"),))
+        assert command.wait() == 0
+    assert (command.out, command.err) == ("one\ntwo\n", "")
+
+
+def test_the_command_can_be_left_while_it_follows(
+    api: ApiProcess, alpha: Supervisor, claim: Claim, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{api.port}"
+    tell(alpha, claim, 0, b"one\n")
+    with Command.jobworker("log", claim.id, "--follow", "--url", url, directory=tmp_path) as command:
+        command.wait_for("one\n")
+        command.signal(signal.SIGINT)
+        assert command.wait() == 130
+    assert command.err.strip() == "jobworker: interrupted"
