@@ -2,7 +2,6 @@
 
 import http.client
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -169,28 +168,6 @@ def test_a_process_that_drains_ends_its_followers_whole(
     # Without the end of the chunks this would raise IncompleteRead.
     assert following.rest() == b""
     assert api.wait() == 0
-
-
-def test_who_reads_slowly_gets_what_did_not_fit_though_nothing_more_is_printed(
-    api: ApiProcess, alpha: Supervisor, claim: Claim
-) -> None:
-    """The thread sleeps between two looks: what the socket did not take is the loop's to send."""
-    printed = 262_144
-    with socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.settimeout(20)
-        slow.connect(("127.0.0.1", api.port))
-        slow.sendall(b"GET /jobs/%s/log?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n" % claim.id.encode())
-        for at in range(0, 3 * printed, 32_768):
-            tell(alpha, claim, at, b"x" * 32_768)
-        tell(alpha, claim, 3 * printed, b"end")
-        received = b""
-        while not received.endswith(b"end\r\n"):
-            part = slow.recv(65_536)
-            assert part
-            received += part
-        alpha.settle(claim, Outcome.SUCCEEDED)
-        assert b"".join(iter(lambda: slow.recv(65_536), b"")) == b"0\r\n\r\n"
 
 
 def test_the_command_follows_a_job_to_its_end(api: ApiProcess, alpha: Supervisor, claim: Claim, tmp_path: Path) -> None:
