@@ -7,6 +7,7 @@ import falcon
 from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.fleet import view_handler, view_queue, view_supervisor, view_worker
+from jobworker.api.followers import Followers
 from jobworker.api.intake import Intake
 from jobworker.api.middleware import Envelope, LoopbackGuard, Patience
 from jobworker.api.reader import JobReader
@@ -15,6 +16,7 @@ from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Collection
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
+from jobworker.api.resources.log import Log
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
 from jobworker.api.resources.retry import Retry
@@ -41,6 +43,7 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/jobs/{job_id}": Job(store, available, reader),
         "/jobs/{job_id}/cancel": Cancel(store, available, reader),
         "/jobs/{job_id}/retry": Retry(store, available, reader),
+        "/jobs/{job_id}/log": Log(store, available, Followers(settings.api.threads)),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
         "/queues": Collection(store.fleet.queues, view_queue, available),

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, Task, WSGITask
 
-from jobworker.api.headers import WAITED_SECONDS, answer_headers, choose_request_id
+from jobworker.api.headers import STREAM, WAITED_SECONDS, answer_headers, choose_request_id
 from jobworker.api.parser import RequestParser
 from jobworker.api.problem import PROBLEM_JSON, encode_problem, status_line
 
@@ -49,7 +49,19 @@ class Answer(InOnePiece, WSGITask):
         """Return what the application learns of the request: also how long it has waited for this thread."""
         environ: dict[str, Any] = super().get_environment()
         environ[WAITED_SECONDS] = time.monotonic() - cast("RequestParser", self.request).complete_at
+        environ[STREAM] = self
         return environ
+
+    def begin(self) -> None:
+        """Send the head now; the answer has no length, and the connection ends with it."""
+        cast("Channel", self.channel).streams = True
+        self.set_close_on_finish()
+        self.write(b"")
+
+    def is_over(self) -> bool:
+        """Whether the client has left, or the server drains."""
+        channel = cast("Channel", self.channel)
+        return channel.draining or not channel.connected
 
 
 class Refusal(InOnePiece, ErrorTask):
@@ -83,6 +95,8 @@ class Channel(HTTPChannel):
 
     #: The next answer is the last.
     draining = False
+    #: The answer comes bit by bit, as things happen.
+    streams = False
     #: The last answer was a refusal: of the request after it nothing is known.
     refused = False
     #: Until when what comes is thrown away.
@@ -92,7 +106,8 @@ class Channel(HTTPChannel):
         """Tell whether the loop should send."""
         # While a thread serves, it sends by itself. The loop would only see that it could, and spin with the
         # interpreter's lock in its hand: 2,300 requests a second became 300. Beyond the mark the thread waits for us.
-        if self.requests and self.total_outbufs_len <= self.adj.outbuf_high_watermark:
+        # One that streams mostly sleeps: what its client did not take at once would lie here until there is more.
+        if self.requests and not self.streams and self.total_outbufs_len <= self.adj.outbuf_high_watermark:
             return False
         return bool(super().writable())
 

@@ -9,6 +9,8 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 #: Where the WSGI environment says how long a request has waited for a thread.
 WAITED_SECONDS: Final = "jobworker.waited_seconds"
+#: Where it has the connection as a Stream of followers.py, for an answer without an end.
+STREAM: Final = "jobworker.stream"
 
 _ALWAYS: Final = (
     ("X-Content-Type-Options", "nosniff"),

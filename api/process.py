@@ -27,6 +27,14 @@ from jobworker.store.settings import ApiSettings, Settings
 
 #: Idle keep-alive connections count, too.
 CONNECTION_LIMIT: Final = 2000
+#: Beside what waitress sets by itself: a follower's host may vanish without a word, and nothing is sent to it that
+#: would show. After a minute of silence the system asks.
+SOCKET_OPTIONS: Final = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *([(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)] if hasattr(socket, "TCP_KEEPIDLE") else []),
+    *([(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)] if hasattr(socket, "TCP_KEEPINTVL") else []),
+]
 #: Bodies and answers that are smaller stay in memory: a container may have no place for temporary files.
 BUFFER_BYTES: Final = 4 * MIB
 
@@ -49,6 +57,7 @@ class Server:
         self._map: dict[int, Any] = {}
         self._waitress = cast("BaseWSGIServer", create_server(app, map=self._map, **_adjustments(listener, settings)))
         self._waitress.channel_class = Channel
+        self._waitress.adj.socket_options = SOCKET_OPTIONS
 
     def run(self) -> None:
         """Serve until told to end."""

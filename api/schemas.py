@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jobworker.store.job import Receipt
 from jobworker.store.limits import (
+    MAX_LOG_BYTES,
     MAX_PAGE_JOBS,
     BackoffFactor,
     BackoffSeconds,
@@ -63,6 +64,14 @@ class JobsQuery(Request, frozen=True):
     queue: Name | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_JOBS)] = 50
     cursor: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+
+
+class LogQuery(Request, frozen=True):
+    """The parameters of GET /jobs/{job_id}/log."""
+
+    follow: bool = False
+    #: Leave out what the job printed before this byte.
+    after: Annotated[int, Meta(ge=0, le=MAX_LOG_BYTES)] = 0
 
 
 class EmptyRequest(Request, frozen=True):
@@ -132,6 +141,32 @@ class AttemptView(Struct, frozen=True):
     reason: str | None
 
 
+class ProgressView(Struct, frozen=True):
+    """How far the running attempt says it is, or how far the last one came."""
+
+    fraction: float | None
+    message: str
+    at: str
+
+
+class LogItem(Struct, frozen=True):
+    """Some output in a row."""
+
+    #: How many bytes the job had printed before it, and with it; how many, just before, are not kept.
+    at: int
+    next: int
+    left_out: int
+    read_at: str
+    attempt: int
+    text: str
+
+
+class LogAnswer(Struct, frozen=True):
+    """The answer to GET /jobs/{job_id}/log as JSON."""
+
+    items: list[LogItem]
+
+
 class JobView(Struct, frozen=True, kw_only=True):
     """A job in an answer; what is absent is null. A list leaves out what may be large."""
 
@@ -144,7 +179,8 @@ class JobView(Struct, frozen=True, kw_only=True):
     tags: list[str]
     payload: Raw | UnsetType = UNSET
     result: Raw | UnsetType | None = UNSET
-    progress: None
+    progress: ProgressView | None
+    log_bytes: int
     attempt: int
     failures: int
     crashes: int

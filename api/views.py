@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from jobworker.api.declaration import Declaration, given
-from jobworker.api.schemas import AttemptView, ErrorView, JobView
+from jobworker.api.schemas import AttemptView, ErrorView, JobView, ProgressView
 from jobworker.store.job import Attempt, ErrorInfo, JobRecord, JobSummary
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +36,8 @@ def view_summary(record: JobSummary, declared: Declaration) -> JobView:
         status=record.status,
         cancel_requested_at=_instant(record.cancel_requested_ms),
         tags=[],
-        progress=None,
+        progress=_view_progress(record),
+        log_bytes=record.log_bytes,
         attempt=record.attempt,
         failures=record.failures,
         crashes=record.crashes,
@@ -84,6 +85,12 @@ def _view_attempt(attempt: Attempt) -> AttemptView:
         receipt=detail.receipt,
         reason=detail.reason,
     )
+
+
+def _view_progress(record: JobSummary) -> ProgressView | None:
+    if record.progress is None:
+        return None
+    return ProgressView(record.progress.fraction, record.progress.message, format_instant(record.progress_ms or 0))
 
 
 def _view_error(error: ErrorInfo | None) -> ErrorView | None:

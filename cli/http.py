@@ -64,6 +64,29 @@ class ApiClient:
         """Ask for something."""
         return self._ask("GET", path, None)
 
+    def lines(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield the JSON lines of an answer that comes bit by bit, however long that takes."""
+        try:
+            response = self._begin(path)
+            if response.status >= http.client.BAD_REQUEST:
+                self._understood(response, response.read())
+            for line in response:
+                yield self._understood(response, line)
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            raise NotReachable(self._absence(error, sent=False)) from None
+        finally:
+            # Not to be used again: the answer may have been left before its end.
+            self.close()
+
+    def _begin(self, path: str) -> http.client.HTTPResponse:
+        self.close()
+        self._connection.request("GET", self._parts.path.rstrip("/") + path, None, _HEADERS)
+        sock = self._connection.sock
+        response = self._connection.getresponse()
+        # Once it has begun it is the job that takes its time.
+        sock.settimeout(None)
+        return response
+
     def post(self, path: str, body: object) -> dict[str, Any]:
         """Ask to do something. Never repeated: without an answer nobody knows whether it was done."""
         return self._ask("POST", path, msgspec.json.encode(body))

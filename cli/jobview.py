@@ -59,6 +59,10 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
     if pause is not None:
         yield "paused", printable(describe_pause(pause))
     yield from ((label, printable(str(job[name]))) for name, label in _FACTS.items() if job.get(name) is not None)
+    if job.get("progress"):
+        yield "progress", printable(_progress(job["progress"]))
+    if job.get("log_bytes"):
+        yield "output", f"{job['log_bytes']:,} bytes (jobworker log {job['id']})"
     yield "attempts", _budgets(job)
     yield from ((_ordinal(attempt), printable(_verdict(attempt))) for attempt in job["attempts"])
     yield from _durations(job)
@@ -67,6 +71,12 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
         yield "error", printable(_error(job["error"]))
     if job["status"] == "succeeded":
         yield "result", _json(job.get("result"))
+
+
+def _progress(progress: dict[str, Any]) -> str:
+    fraction, message = progress["fraction"], progress["message"]
+    parts = [*([f"{fraction:.0%}"] if fraction is not None else []), *([message] if message else [])]
+    return f"{', '.join(parts)} ({progress['at']})"
 
 
 def _budgets(job: dict[str, Any]) -> str:

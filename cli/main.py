@@ -16,6 +16,7 @@ from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
 from jobworker.cli.jobs import jobs
+from jobworker.cli.log import log
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
@@ -43,7 +44,7 @@ def cli() -> None:
     """
 
 
-_JOBS = (submit, job, jobs, cancel, retry, delete, pause, resume)
+_JOBS = (submit, job, jobs, log, cancel, retry, delete, pause, resume)
 _FLEET = (queues, workers, handlers, supervisors)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):

@@ -56,6 +56,7 @@ def _job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Submit a job for each line, a JSON object as for POST /jobs; what a line leaves out comes from here.",
 )
 @click.option("--wait", is_flag=True, help="Wait until it has ended and print its result.")
+@click.option("--follow", is_flag=True, help="Likewise, and meanwhile show on stderr what it prints.")
 @click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
 @with_settings("client")
 def submit(
@@ -65,6 +66,7 @@ def submit(
     *,
     lines: BinaryIO | None,
     wait: bool,
+    follow: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -78,8 +80,8 @@ def submit(
     body = {name: value for name, value in {"type": type_, **options}.items() if value is not None}
     with ApiClient(loaded.settings.client) as client:
         if lines is not None:
-            if payload is not None or wait:
-                raise click.UsageError("--lines goes with neither PAYLOAD nor --wait")
+            if payload is not None or wait or follow:
+                raise click.UsageError("--lines goes with neither PAYLOAD nor --wait nor --follow")
             from jobworker.cli.bulk import submit_lines
 
             return submit_lines(client, lines, body, print_job=_printer(as_json=as_json))
@@ -88,7 +90,11 @@ def submit(
         if payload is not None:
             body["payload"] = _json_text(payload)
         answer = client.post("/jobs", body)
-        if wait:
+        if follow:
+            from jobworker.cli.following import show_until_ended
+
+            show_until_ended(client, answer["id"])
+        if wait or follow:
             from jobworker.cli.waiting import wait_and_print
 
             return wait_and_print(client, answer["id"], as_json=as_json)

@@ -52,6 +52,7 @@ class Audit:
                 self._walk_index(index, self._client.hscan_iter(index, count=STEP))
             self._secondary.walk()
             self._walk_records()
+            self._walk_logs()
         return self._report
 
     def _sorted_indexes(self) -> list[str]:
@@ -84,6 +85,25 @@ class Audit:
                 standing = self._stand(job_id, self._keys.scheduled)
                 index = standing.place.index if standing is not None and standing.place is not None else "none"
                 self._note(job_id, index, _flaw_of_record(standing))
+
+    def _walk_logs(self) -> None:
+        prefix = self._keys.job("")
+        keys = self._client.scan_iter(match=self._keys.log("*"), count=STEP)
+        names = (key.decode()[len(prefix) :].removesuffix(":log") for key in keys)
+        for ids in self._report.steps(names, self._most):
+            for job_id in self._without_record(ids):
+                # Read again in one moment: it may just have been deleted with its record.
+                with self._client.pipeline(transaction=True) as pipeline:
+                    pipeline.exists(self._keys.job(job_id))
+                    pipeline.exists(self._keys.log(job_id))
+                    if pipeline.execute() == [0, 1]:
+                        self._note(job_id, self._keys.log(job_id), Kind.STRAY)
+
+    def _without_record(self, ids: Sequence[str]) -> list[str]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for job_id in ids:
+                pipeline.exists(self._keys.job(job_id))
+            return [job_id for job_id, known in zip(ids, pipeline.execute(), strict=True) if not known]
 
     def _doubtful(self, ids: Sequence[str]) -> list[str]:
         """Return those that seem not to stand where they should."""

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     MISFILED = "misfiled"
     #: A secondary index names it, though it has no record and no state index names it.
     LEFT = "left"
+    #: Its output is there, its record is not.
+    STRAY = "stray"
     #: `types` names a type that has no job.
     EMPTY = "empty"
 

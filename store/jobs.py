@@ -14,6 +14,7 @@ from jobworker.store.job import JobRecord, NewJob
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
+from jobworker.store.log import LogMark, LogPage
 from jobworker.store.pause import Pause
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
@@ -83,6 +84,13 @@ class JobStore:
         begin = page_arguments(wanted, cursor)
         reply = self._run("list", indexes, [keys.base, *begin, limit, MAX_PAGE_LOOKS, *FIELDS])
         return JobPage.decode(reply, wanted)
+
+    def log(self, job_id: str, mark: LogMark = LogMark()) -> LogPage:  # noqa: B008 - it is frozen
+        """Return what the job has printed behind `mark`. Raises JobNotFound."""
+        keys = self._keys
+        reply = self._run("log", [keys.job(job_id), keys.log(job_id)], [mark.chunk, mark.at])
+        _check(job_id, reply)
+        return LogPage.decode(reply, mark)
 
     def cancel(self, job_id: str) -> CancelWord:
         """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""

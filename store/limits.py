@@ -23,6 +23,8 @@ MAX_PAGE_JOBS: Final = 200
 MAX_PAGE_LOOKS: Final = 1000
 #: How much of what a handler says about its progress is kept.
 MAX_PROGRESS_CHARACTERS: Final = 500
+#: How far into the output of a job a reader may begin: what a number of JSON holds exactly.
+MAX_LOG_BYTES: Final = 2**53 - 1
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 
 #: Names of types, queues and supervisors.

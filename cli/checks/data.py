@@ -40,6 +40,7 @@ MEANINGS: Final = {
     Kind.OMITTED: Meaning("warning", "that lists leave out, or that may not expire in time", _NOBODY_ELSE),
     Kind.MISFILED: Meaning("warning", "under another type or time than the record says", _NOBODY_ELSE),
     Kind.LEFT: Meaning("warning", "still in lists, but without a record", f"{_NOEVICTION}, {_NOBODY_ELSE}"),
+    Kind.STRAY: Meaning("warning", "of which only the output is left", f"{_NOEVICTION}, {_NOBODY_ELSE}"),
     Kind.EMPTY: Meaning("warning", "without any job", _NOBODY_ELSE, noun="type"),
 }
 

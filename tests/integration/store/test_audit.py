@@ -10,6 +10,7 @@ from jobworker.store.audit import Audit
 from jobworker.store.flaws import STEP, Flaw, Kind, Report
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
+from jobworker.store.report import LogChunk
 from jobworker.store.retention import Retention
 from jobworker.store.states import Outcome
 from tests.support.world import Supervisor, World
@@ -151,3 +152,12 @@ def test_a_job_that_moves_during_the_walk_is_no_flaw(world: World, alpha: Superv
 def test_a_flaw_names_its_kind(world: World, job_id: str) -> None:
     world.client.delete(world.keys.job(job_id))
     assert audit(world).flaws == [Flaw(Kind.GONE, job_id, "ready:default")]
+
+
+def test_output_whose_record_is_gone(world: World, alpha: Supervisor, job_id: str) -> None:
+    chunk = LogChunk(0, world.clock.now_ms, b"x")
+    alpha.settle(alpha.claim_one(), Outcome.SUCCEEDED, log=(chunk,))
+    assert flaws(world) == []
+    world.store.delete(job_id)
+    world.client.hset(world.keys.log(job_id), "written_bytes", 1)
+    assert flaws(world) == [("stray", job_id, f"job:{job_id}:log")]

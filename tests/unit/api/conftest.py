@@ -12,7 +12,7 @@ from falcon import testing
 
 from jobworker.api.app import create_app
 from jobworker.api.availability import Availability
-from jobworker.api.headers import WAITED_SECONDS
+from jobworker.api.headers import STREAM, WAITED_SECONDS
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Wanted
 from jobworker.store.errors import StoreUnavailable
@@ -48,6 +48,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
         host: str = "localhost",
         waited_seconds: float = 0.0,
+        stream: object = None,
     ) -> Reply:
         result = self._client.simulate_request(
             method,
@@ -56,7 +57,7 @@ class Api:
             headers=dict(headers or {}),
             host=host,
             remote_addr="127.0.0.1",
-            extras={WAITED_SECONDS: waited_seconds},
+            extras={WAITED_SECONDS: waited_seconds, STREAM: stream},
         )
         return Reply(result.status_code, result.headers, result.content)
 

@@ -10,7 +10,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer
 
 from jobworker.api.channel import Channel
-from jobworker.api.headers import WAITED_SECONDS
+from jobworker.api.headers import STREAM, WAITED_SECONDS
 
 
 class Server:
@@ -104,6 +104,48 @@ def test_the_loop_helps_a_thread_that_waits_for_room(connection: Connection) -> 
     connection.send(GET)
     connection.channel.total_outbufs_len = connection.server.adj.outbuf_high_watermark + 1
     assert connection.channel.writable()
+
+
+def test_an_answer_that_streams_has_its_head_at_once_and_is_the_last(connection: Connection) -> None:
+    def stream(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        environ[STREAM].begin()
+        head = connection.client.recv(65536)
+        assert head.endswith(b"\r\n\r\n")
+        assert b"\r\nConnection: close\r\n" in head
+        # What its client did not take at once is the loop's to send: the thread sleeps.
+        connection.channel.total_outbufs_len += 100
+        assert connection.channel.writable()
+        connection.channel.total_outbufs_len -= 100
+        yield b"one"
+        assert connection.client.recv(65536) == b"3\r\none\r\n"
+
+    connection.server.application = stream
+    connection.send(GET)
+    connection.serve()
+    assert connection.client.recv(65536) == b"0\r\n\r\n"
+    assert connection.channel.close_when_flushed
+
+
+@pytest.mark.parametrize("end", ["client", "drain"])
+def test_a_stream_is_over_when_the_client_has_left_or_the_server_drains(connection: Connection, end: str) -> None:
+    seen: list[bool] = []
+
+    def stream(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        seen.append(environ[STREAM].is_over())
+        if end == "drain":
+            connection.channel.draining = True
+        else:
+            connection.client.close()
+            connection.channel.handle_read()
+        seen.append(environ[STREAM].is_over())
+        yield b""
+
+    connection.server.application = stream
+    connection.send(GET)
+    connection.serve()
+    assert seen == [False, True]
 
 
 def test_a_connection_is_kept_after_an_answer(connection: Connection) -> None:

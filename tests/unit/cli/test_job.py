@@ -65,6 +65,15 @@ def test_a_job_is_shown_line_by_line() -> None:
     ]
 
 
+def test_progress_and_the_amount_of_output_are_shown() -> None:
+    progress = {"fraction": 0.256, "message": "decoded\x1b", "at": "2026-11-24T04:00:02.000Z"}
+    shown = lines(progress=progress, log_bytes=1_234_567)
+    assert "progress      26%, decoded\\x1b (2026-11-24T04:00:02.000Z)" in shown
+    assert "output        1,234,567 bytes (jobworker log 0192)" in shown
+    assert "progress      half (now)" in lines(progress={"fraction": None, "message": "half", "at": "now"})
+    assert "progress      0% (now)" in lines(progress={"fraction": 0.0, "message": "", "at": "now"})
+
+
 def test_each_failed_attempt_is_shown_with_outcome_and_verdict() -> None:
     attempts = [
         {"attempt": 1, "outcome": "raised", "duration": 0.5, "reason": None, "worker": 7, "supervisor": "vm"}

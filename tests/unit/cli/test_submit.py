@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 
@@ -105,6 +106,20 @@ def test_waiting_prints_the_result(stub: StubApi, invoke: Invoke) -> None:
     assert [asked.path for asked in stub.asked] == ["/jobs", "/jobs/id-1", "/jobs/id-1"]
 
 
+@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("failed", 1)])
+def test_following_shows_the_output_beside_the_result(stub: StubApi, invoke: Invoke, status: str, code: int) -> None:
+    accept(stub, "id-1")
+    piece = {"at": 0, "next": 4, "left_out": 0, "read_at": "", "attempt": 1, "text": "half"}
+    stub.will_answer(msgspec.json.encode(piece) + b"\n")
+    stub.will_answer({"status": status})
+    stub.will_answer({"items": []})
+    stub.will_answer({"id": "id-1", "status": status, "result": 7})
+    result = invoke("submit", "echo", "--follow")
+    assert result.stdout == ("7\n" if status == "succeeded" else "")
+    assert result.stderr == ("half\n" if status == "succeeded" else "half\njobworker: job id-1 failed\n")
+    assert result.return_value == code
+
+
 def test_waiting_for_a_job_that_fails_says_why_and_fails(stub: StubApi, invoke: Invoke) -> None:
     accept(stub, "id-1")
     error = {"type": "ValueError", "message": "no \x1b[31mimage", "traceback": None}
@@ -180,10 +195,10 @@ def test_lines_stop_where_the_api_goes_away(stub: StubApi, invoke: Invoke) -> No
     assert sentence(result) == "stopped at line 2: Redis is away"
 
 
-@pytest.mark.parametrize("extra", [["1"], ["--wait"]])
+@pytest.mark.parametrize("extra", [["1"], ["--wait"], ["--follow"]])
 def test_lines_go_with_neither_payload_nor_wait(stub: StubApi, invoke: Invoke, extra: list[str]) -> None:
     result = invoke("submit", "echo", *extra, "--lines", "-", stdin="{}")
-    assert sentence(result) == "--lines goes with neither PAYLOAD nor --wait"
+    assert sentence(result) == "--lines goes with neither PAYLOAD nor --wait nor --follow"
     assert stub.asked == []
 
 

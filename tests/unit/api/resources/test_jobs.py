@@ -11,7 +11,8 @@ from tests.unit.api.conftest import Api
 
 FIELDS = [
     *("id", "type", "queue", "priority", "status", "cancel_requested_at", "tags", "payload", "result"),
-    *("progress", "attempt", "failures", "crashes", "max_attempts", "max_crashes", "timeout", "created_at", "run_at"),
+    *("progress", "log_bytes", "attempt", "failures", "crashes", "max_attempts", "max_crashes", "timeout"),
+    *("created_at", "run_at"),
     *("expires_at", "started_at", "ended_at", "wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error"),
     *("receipt", "attempts"),
 ]

@@ -6,7 +6,7 @@ from jobworker.cli.checks.data import MEANINGS, NAMED, check
 from jobworker.store.flaws import Flaw, Kind, Report
 
 #: No job is lost or stuck.
-HARMLESS = {Kind.FORGOTTEN, Kind.OMITTED, Kind.MISFILED, Kind.LEFT, Kind.EMPTY}
+HARMLESS = {Kind.FORGOTTEN, Kind.OMITTED, Kind.MISFILED, Kind.LEFT, Kind.STRAY, Kind.EMPTY}
 
 
 def test_every_kind_of_flaw_has_a_meaning() -> None:
