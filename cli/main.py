@@ -19,6 +19,7 @@ from jobworker.cli.jobs import jobs
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
+from jobworker.cli.stats import stats
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
 from jobworker.cli.up import up
@@ -44,7 +45,7 @@ def cli() -> None:
 
 
 _JOBS = (submit, job, jobs, cancel, retry, delete, pause, resume)
-_FLEET = (queues, workers, handlers, supervisors)
+_FLEET = (queues, workers, handlers, supervisors, stats)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
     cli.add_command(_command)

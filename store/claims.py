@@ -93,6 +93,8 @@ class Settle(Struct, frozen=True):
     receipt: Receipt | None = None
     #: None: nothing to keep among the failed attempts.
     detail: AttemptDetail | None = None
+    #: Of the job, for the sums; Redis knows it. "": nobody could read it.
+    type: str = ""
 
     def arguments(self) -> list[Argument]:
         """Return the twelve arguments that `lua/exchange.lua` takes."""

@@ -21,6 +21,7 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
     return Settle(
         id=claim.id,
         token=claim.token,
+        type=claim.type,
         outcome=report.outcome,
         max_attempts=budget.max_attempts,
         max_crashes=budget.max_crashes,
@@ -42,6 +43,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Rece
     return Settle(
         id=claim.id,
         token=claim.token,
+        type=claim.type,
         outcome=verdict.outcome,
         max_attempts=budget.max_attempts,
         max_crashes=budget.max_crashes,
@@ -54,7 +56,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Rece
 
 def put_back(claim: Claim, outcome: Outcome) -> Settle:
     """Settle an attempt that spends nothing."""
-    return Settle(id=claim.id, token=claim.token, outcome=outcome, max_attempts=1, max_crashes=1)
+    return Settle(claim.id, claim.token, outcome, max_attempts=1, max_crashes=1, type=claim.type)
 
 
 def set_aside(unreadable: Unreadable) -> Settle:

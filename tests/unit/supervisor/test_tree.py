@@ -218,7 +218,9 @@ def test_a_signal_to_who_is_gone_is_no_error() -> None:
 
 def test_who_is_frozen_stands_still_with_its_group_until_it_is_thawed() -> None:
     leader = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & sleep 600"], start_new_session=True)
-    wait_until(lambda: len(list(descendants(read_children(), leader.pid))) == 2)
+    shell = psutil.Process(leader.pid)
+    # Not before both have become what they are: a shell may stand still itself until its child has.
+    wait_until(lambda: [child.name() for child in shell.children()] == ["sleep", "sleep"])
     group = [leader.pid, *descendants(read_children(), leader.pid)]
     freeze(leader.pid)
     wait_until(lambda: {psutil.Process(pid).status() for pid in group} == {psutil.STATUS_STOPPED})
