@@ -20,6 +20,7 @@ from jobworker.api.resources.log import Log
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
 from jobworker.api.resources.retry import Retry
+from jobworker.api.resources.stats import Stats
 from jobworker.api.submission import Submission
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.jobs import JobStore
@@ -51,6 +52,7 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/supervisors": Collection(store.fleet.supervisors, view_supervisor, available),
         "/workers": Collection(store.fleet.workers, view_worker, available),
         "/handlers": Collection(handlers, view_handler, available),
+        "/stats": Stats(store.stats, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }

@@ -20,6 +20,7 @@ from jobworker.cli.log import log
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
+from jobworker.cli.stats import stats
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
 from jobworker.cli.up import up
@@ -45,7 +46,7 @@ def cli() -> None:
 
 
 _JOBS = (submit, job, jobs, log, cancel, retry, delete, pause, resume)
-_FLEET = (queues, workers, handlers, supervisors)
+_FLEET = (queues, workers, handlers, supervisors, stats)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
     cli.add_command(_command)

@@ -96,6 +96,8 @@ class Settle(Struct, frozen=True):
     detail: AttemptDetail | None = None
     #: Output of which it is not known that a report has brought it.
     log: tuple[LogChunk, ...] = ()
+    #: Of the job, for the sums; Redis knows it. "": nobody could read it.
+    type: str = ""
 
     def arguments(self) -> list[Argument]:
         """Return the arguments that `lua/exchange.lua` takes, thirteen and three a chunk of output."""

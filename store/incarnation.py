@@ -22,12 +22,13 @@ from jobworker.store.claims import (
 from jobworker.store.connection import FOREIGN, translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_SWEPT_JOBS
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_SWEPT_JOBS, MAX_TYPES
 from jobworker.store.report import AttemptReport
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
 from jobworker.store.scripts import Argument, script
+from jobworker.store.stats import Sums
 from jobworker.store.wire import Caller
 
 
@@ -193,6 +194,12 @@ class Incarnation:
         if int(reply[1]) != call:
             raise StoreError(f"Redis answered reconcile {call} with the answer of {int(reply[1])}")
         return decode_attempts(reply[2])
+
+    async def tally(self, number: int, sums: Sequence[Sums]) -> None:
+        """Add to the sums of this minute and hour; a repeat, with the same number, adds nothing."""
+        flat = [item for one in sums for item in one.arguments()]
+        arguments = [self._keys.base, self.epoch, number, MAX_TYPES, *flat]
+        await self._call("tally", [self._keys.supervisor(self.name)], arguments)
 
     async def leave(self) -> int:
         """End the incarnation; return how many jobs had to be put back."""

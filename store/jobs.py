@@ -20,6 +20,7 @@ from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
 from jobworker.store.states import JobState
+from jobworker.store.stats import Stats
 
 #: What `cancel` answers: it is cancelled, or its supervisor has been told to kill it.
 CancelWord = Literal["cancelled", "cancelling"]
@@ -34,6 +35,8 @@ class JobStore:
         self._retention = retention
         #: Who runs what.
         self.fleet = Fleet(client, keys)
+        #: What attempts came to and cost.
+        self.stats = Stats(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:

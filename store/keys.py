@@ -66,6 +66,14 @@ class Keys:
         """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, roster, last_call, last_answer."""
         return f"{self.base}supervisor:{name}"
 
+    def stats_minute(self, minute: int) -> str:
+        """hash: `<type>:<figure>` -> sum over the attempts that ended in this minute since 1970; `:types`: how many."""
+        return f"{self.base}stats_minute:{minute}"
+
+    def stats_hour(self, hour: int) -> str:
+        """hash: the same, of this hour since 1970."""
+        return f"{self.base}stats_hour:{hour}"
+
     def inbox(self, name: str) -> str:
         """list: hints for one supervisor, for example that a running job was cancelled."""
         return f"{self.base}inbox:{name}"

@@ -26,7 +26,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
-from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.tree import Killer, freeze, thaw
 from jobworker.supervisor.verdict import Intent, judge
 
 log = structlog.get_logger("jobworker.desk")
@@ -84,6 +84,8 @@ class Desk:
         self._breaker = breaker
         self._deadlines = Deadlines(loop, self._overdue)
         self._attempts: dict[int, Attempt] = {}
+        #: Workers frozen at their deadline in this turn of the loop.
+        self._overdue_pids: list[int] = []
         self._burying = 0
         self._searching = False
         self._changed = asyncio.Event()
@@ -267,15 +269,25 @@ class Desk:
             self._deadlines.set(pid, began_at + later[0].after_seconds)
         match due.step:
             case Step.KILL:
-                self._kill_overdue(pid)
+                self._freeze_overdue(pid)
 
-    def _kill_overdue(self, pid: int) -> None:
-        attempt = self._attempts[pid]
-        # A report that is already there wins.
-        self._pool.read(attempt.worker)
-        if pid in self._attempts:
-            why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
-            self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+    def _freeze_overdue(self, pid: int) -> None:
+        # Many deadlines may be due at once, and busy workers would keep us from the CPU: first of all they all stop.
+        freeze(pid)
+        if not self._overdue_pids:
+            self._loop.call_soon(self._kill_overdue)
+        self._overdue_pids.append(pid)
+
+    def _kill_overdue(self) -> None:
+        pids, self._overdue_pids = self._overdue_pids, []
+        for attempt in filter(None, map(self._attempts.get, pids)):
+            # A report that is already there wins.
+            self._pool.read(attempt.worker)
+            if attempt.worker.pid in self._attempts:
+                why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
+                self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+            else:
+                thaw(attempt.worker.pid)
 
     def _start_of(self, attempt: Attempt) -> float:
         """When the attempt began: it is never killed early, however late its worker was scheduled."""

@@ -30,7 +30,8 @@ class Exchange:
 
     Told:   settle this, a worker is idle (by the desk); something may be claimable (by the hints); Redis counts
             otherwise (by the lease); drain (by the supervisor).
-    Tells:  the desk, what was claimed and what is no longer ours; the hints, that workers stay idle.
+    Tells:  the desk, what was claimed and what is no longer ours; the hints, that workers stay idle; the tally, what
+            Redis has taken.
     Ends:   when it drains, nothing is in hand and everything is settled.
     """
 
@@ -38,6 +39,7 @@ class Exchange:
         self, incarnation: Incarnation, pool: Pool, desk: Desk, lease: Lease, turns: Turns, poll_seconds: float
     ) -> None:
         self.stayed_idle: Callable[[], None]
+        self.settled: Callable[[Settle], None]
         self._incarnation = incarnation
         self._pool = pool
         self._desk = desk
@@ -194,6 +196,8 @@ class Exchange:
             self._settles.popleft()
             if word in ("stale", "missing"):
                 log.warning("an attempt was no longer ours; its result is dropped", job=settle.id, why=word)
+            else:
+                self.settled(settle)
         self._next_due_ms = answer.next_due_ms
         begun = [self._hand_out(claim) for claim in answer.claims]
         # Nothing but jobs that are held back: thousands may stand before those that can run. What is claimed too much

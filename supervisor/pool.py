@@ -94,6 +94,7 @@ class Pool:
         self._fence_ns = 0
         self._wait_seconds = FIRST_WAIT_SECONDS
         self._held_back = False
+        self._has_forked = False
         self._closing = False
         self._is_trimming = False
         self._empty = loop.create_future()
@@ -267,10 +268,15 @@ class Pool:
 
     def _fork_missing(self) -> None:
         living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
-        if living < self.size + self._spares and not self._held_back:
+        if living < self.size + self._spares and not self._held_back and not self._has_forked:
             self._fork_one()
-            # One a turn of the loop: a deadline may be due.
-            self._loop.call_soon(self._fill)
+            # One a turn of the loop, however many ask for it: a deadline may be due.
+            self._has_forked = True
+            self._loop.call_soon(self._fork_on)
+
+    def _fork_on(self) -> None:
+        self._has_forked = False
+        self._fill()
 
     def _fork_one(self) -> None:
         if self._closing:

@@ -22,6 +22,7 @@ from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.reporter import Reporter
 from jobworker.supervisor.roster import RosterKeeper
+from jobworker.supervisor.tally import Tally
 from jobworker.supervisor.turns import Turns
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.watchdog import Watchdog
@@ -80,6 +81,8 @@ class Session:
         self._lease.cancel = desk.cancel
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
+        self._tally = Tally(self._keeping.tally)
+        self._exchange.settled = self._tally.settled
 
     @property
     def running(self) -> int:
@@ -109,6 +112,7 @@ class Session:
                     self._reporter.run,
                     self._publish_again,
                     self._sweep_again,
+                    self._tally.run,
                 )
                 others = [tasks.create_task(run()) for run in actors]
                 try:
@@ -151,6 +155,7 @@ class Session:
             await asyncio.sleep(SWEEP_ON_SECONDS if left else SWEEP_SECONDS)
 
     async def _leave(self) -> None:
+        await self._tally.hand_over()
         try:
             put_back = await self._incarnation.leave()
         except Reaped:

@@ -22,6 +22,7 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
     return Settle(
         id=claim.id,
         token=claim.token,
+        type=claim.type,
         outcome=report.outcome,
         max_attempts=budget.max_attempts,
         max_crashes=budget.max_crashes,
@@ -43,6 +44,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Rece
     return Settle(
         id=claim.id,
         token=claim.token,
+        type=claim.type,
         outcome=verdict.outcome,
         max_attempts=budget.max_attempts,
         max_crashes=budget.max_crashes,
@@ -55,7 +57,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Rece
 
 def put_back(claim: Claim, outcome: Outcome) -> Settle:
     """Settle an attempt that spends nothing."""
-    return Settle(id=claim.id, token=claim.token, outcome=outcome, max_attempts=1, max_crashes=1)
+    return Settle(claim.id, claim.token, outcome, max_attempts=1, max_crashes=1, type=claim.type)
 
 
 def hold_back(claim: Claim, refusal: Refusal) -> Settle:

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -51,6 +52,24 @@ def descendants(children: Children, root: int) -> Iterator[int]:
             yield pid
 
 
+def freeze(root: int) -> None:
+    """Stop a worker and what has stayed in its process group, at the price of two system calls."""
+    send(root, signal.SIGSTOP)
+    _send_to_group(root, signal.SIGSTOP)
+
+
+def thaw(root: int) -> None:
+    """Let go on what `freeze` has stopped."""
+    send(root, signal.SIGCONT)
+    _send_to_group(root, signal.SIGCONT)
+
+
+def _send_to_group(leader: int, number: signal.Signals) -> None:
+    # Before a fresh worker has a group of its own there is none of this number.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
 def send(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process that may be gone by now."""
     try:
@@ -83,7 +102,7 @@ class Killer:
 
     def kill(self, root: int) -> None:
         """Kill a tree, soon: within this turn of the loop or the next."""
-        send(root, signal.SIGSTOP)
+        freeze(root)
         self._roots.setdefault(root, (0, 0))
         self._wanted.set()
 

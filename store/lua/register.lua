@@ -28,7 +28,8 @@ if epoch > 0 and redis.call('ZSCORE', supervisors, name .. ':' .. integer(epoch)
 end
 epoch = integer(math.max(epoch + 1, now_us))
 redis.call('HSET', record, 'epoch', epoch, 'lock_id', lock_id, 'lease_end', integer(now + lease_ms),
-  'held_since', integer(now), 'proven', proven, 'last_call', 0, 'last_answer', '', unpack(ARGV, 6 + proof_count))
+  'held_since', integer(now), 'proven', proven, 'last_call', 0, 'last_answer', '', 'last_tally', 0,
+  unpack(ARGV, 6 + proof_count))
 redis.call('PERSIST', record)
 redis.call('ZADD', supervisors, integer(now + lease_ms), name .. ':' .. epoch)
 return {'ok', epoch}

@@ -64,6 +64,11 @@ class WatchedRedis:
         audit(self._auditor)
         return reply
 
+    def time(self) -> tuple[int, int]:
+        """Return what the scripts see."""
+        clock_us: Any = self._client.get("test:clock")
+        return divmod(int(clock_us), 1_000_000)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 

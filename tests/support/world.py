@@ -17,6 +17,7 @@ from jobworker.store.report import AttemptReport, LogChunk, Progress
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
+from jobworker.store.stats import Sums
 from tests.support.redis_source import RedisSource
 from tests.support.snapshot import changes, snapshot
 from tests.support.watched_redis import FrozenClock, WatchedAsyncRedis, WatchedRedis
@@ -154,6 +155,9 @@ class Supervisor:
         listed = [Attempted(one.id, one.token) for one in held]
         foreign: list[Attempted] = self._world.run(self.incarnation.reconcile(self._number(call), listed))
         return foreign
+
+    def tally(self, number: int, *sums: Sums) -> None:
+        self._world.run(self.incarnation.tally(number, sums))
 
     def leave(self) -> int:
         count: int = self._world.run(self.incarnation.leave())

@@ -20,6 +20,7 @@ from jobworker.store.limits import NAME_PATTERN
 from jobworker.store.report import LogChunk, Progress
 from jobworker.store.roster import HeldType, Roster, RosterEntry
 from jobworker.store.states import ENDED, JobState, Outcome
+from jobworker.store.stats import Sums
 from tests.support.page import Page, quoted
 from tests.support.world import Supervisor, World
 
@@ -39,6 +40,7 @@ def live(world: World) -> Iterator[None]:
     entry = HandlerEntry("echo", {"type": "object"}, HandlerDefaults(timeout=5.0), "Return it.", "digest")
     world.run(alpha.incarnation.publish([entry]))
     alpha.beat(ROSTER)
+    alpha.tally(1, Sums("echo", {"succeeded": 1}, 10, 5, 5, 4096))
     world.store.pause("mail", who="somebody", reason="a flood")
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
     world.enqueue(delay_ms=90_000)

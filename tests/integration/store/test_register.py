@@ -39,6 +39,7 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
             "held_since": str(START_MS),
             "proven": "0",
             "last_call": "0",
+            "last_tally": "0",
             "last_answer": "",
             "host": "host",
             "pid": "4711",

@@ -308,6 +308,12 @@ def due(scene: Scene, worker: WorkerProcess) -> float | None:
     return scene.desk._deadlines._due.get(worker.pid)
 
 
+def expire(scene: Scene) -> None:
+    """Let the deadlines that are due have their effect: in this turn all are frozen, in the next they are killed."""
+    scene.desk._deadlines._expire()
+    scene.turn()
+
+
 def test_an_attempt_is_killed_at_its_deadline(scene: Scene, clock: Clock) -> None:
     scene.hand(scene.first, timeout_ms=2000)
     take(scene.first)
@@ -315,7 +321,7 @@ def test_an_attempt_is_killed_at_its_deadline(scene: Scene, clock: Clock) -> Non
     started = clock.now
     assert due(scene, scene.first) == started + 2
     clock.now = started + 2.001
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == [scene.first.pid]
     shoot(scene.first)
     scene.turn()
@@ -332,11 +338,11 @@ def test_a_worker_that_began_late_gets_its_whole_time(scene: Scene, clock: Clock
     handed = clock.now
     scene.first.board.started_ns = round((handed + 0.5) * 1e9)
     clock.now = handed + 2.1
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == []
     assert due(scene, scene.first) == pytest.approx(handed + 2.5)
     clock.now = handed + 2.51
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == [scene.first.pid]
 
 
@@ -346,11 +352,11 @@ def test_a_worker_that_has_not_begun_gets_more_time_but_its_word_is_not_trusted_
     scene.hand(scene.first, timeout_ms=500)
     handed = clock.now
     clock.now = handed + 0.6
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == []
     scene.first.board.started_ns = round((handed + 900) * 1e9)
     clock.now = handed + LATE_START_SECONDS + 0.501
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == [scene.first.pid]
 
 
@@ -359,7 +365,7 @@ def test_the_start_of_the_attempt_before_is_not_taken_for_this_one_s(scene: Scen
     scene.hand(scene.first, timeout_ms=1000)
     handed = clock.now
     clock.now = handed + 1.5
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == []
 
 
@@ -368,7 +374,7 @@ def test_a_report_that_is_already_there_at_the_deadline_wins(scene: Scene, clock
     scene.first.board.started_ns = round(clock.now * 1e9)
     report(scene.first, 100)
     clock.now += 1.5
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == []
     assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
 
@@ -383,10 +389,10 @@ def test_a_worker_that_ends_what_a_handler_left_in_time_has_a_little_longer_for_
     scene.first.board.started_ns = round(began * 1e9)
     scene.first.board.ended_ns = round((began + ended_after) * 1e9)
     clock.now = began + 2.001
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert bool(scene.killer.told) is not bool(extra)
     clock.now += extra
-    scene.desk._deadlines._expire()
+    expire(scene)
     assert scene.killer.told == [scene.first.pid]
 
 

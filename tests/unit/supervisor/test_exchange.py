@@ -108,6 +108,8 @@ class Scene:
         self.exchange: Exchange = make(self.redis, pool, self.desk, self.lease, Turns([]), 60.0)
         self.stayed_idle = 0
         self.exchange.stayed_idle = self._stay_idle
+        self.settled: list[Settle] = []
+        self.exchange.settled = self.settled.append
         self.running: asyncio.Task[None] | None = None
 
     def _stay_idle(self) -> None:

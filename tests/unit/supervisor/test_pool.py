@@ -201,6 +201,17 @@ def test_the_fence_reaches_every_worker_also_those_forked_later(scene: Scene) ->
     assert [worker.board.fence_ns for worker in scene.made[1:]] == [77, 77, 77]
 
 
+def test_when_many_ask_at_once_one_a_turn_is_forked(scene: Scene) -> None:
+    scene.full()
+    for worker in scene.made[:2]:
+        worker.jobs = 1
+        shoot(worker)
+        scene.pool._reap(worker)
+    assert len(scene.made) == 4
+    scene.let_pass()
+    assert len(scene.made) == 5
+
+
 def test_orphans_are_reaped_and_workers_keep_their_status(scene: Scene) -> None:
     scene.full()
     orphan = os.posix_spawn("/bin/sleep", ["sleep", "600"], {})

@@ -16,7 +16,7 @@ from tests.support.stand_ins import StandIns, shoot
 
 FORK = """
 import json, os, resource, signal, sys, threading
-from jobworker.supervisor.process import STOP_SIGNALS, Forker, WORKER_BROKEN, raise_open_files
+from jobworker.supervisor.process import STOP_SIGNALS, Forker, WORKER_BROKEN, WORKER_NICENESS, raise_open_files
 kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
 
 def look(mailbox, board, pipes):
@@ -50,6 +50,7 @@ def test_a_worker_has_nothing_of_its_supervisor_but_what_it_should() -> None:
     assert still_open == {0, 1, 2, kept, mailbox.fileno(), *pipes.sinks}, still_open
     assert os.readlink("/proc/self/fd/0") == "/dev/null"
     assert os.getsid(0) == os.getpid()
+    assert os.nice(0) == min(19, os.getpriority(os.PRIO_PROCESS, os.getppid()) + WORKER_NICENESS)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == soft
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL

@@ -7,9 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from jobworker.supervisor.tree import EMPTY_PASSES, Children, Killer, descendants, read_children, send
+from jobworker.supervisor.tree import (
+    EMPTY_PASSES,
+    Children,
+    Killer,
+    descendants,
+    freeze,
+    read_children,
+    send,
+    thaw,
+)
+from tests.support.waiting import wait_until
 
 #: A supervisor with two children, one of which has a child and two escapees; prints their pids, then does the deed.
 DEED = """
@@ -203,6 +214,20 @@ def test_a_signal_to_who_is_gone_is_no_error() -> None:
     pid = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(pid, 0)
     send(pid, signal.SIGKILL)
+
+
+def test_who_is_frozen_stands_still_with_its_group_until_it_is_thawed() -> None:
+    leader = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & sleep 600"], start_new_session=True)
+    shell = psutil.Process(leader.pid)
+    # Not before both have become what they are: a shell may stand still itself until its child has.
+    wait_until(lambda: [child.name() for child in shell.children()] == ["sleep", "sleep"])
+    group = [leader.pid, *descendants(read_children(), leader.pid)]
+    freeze(leader.pid)
+    wait_until(lambda: {psutil.Process(pid).status() for pid in group} == {psutil.STATUS_STOPPED})
+    thaw(leader.pid)
+    wait_until(lambda: psutil.STATUS_STOPPED not in {psutil.Process(pid).status() for pid in group})
+    Killer().kill_now([leader.pid])
+    leader.wait()
 
 
 def test_a_kill_of_who_is_gone_is_over_at_once() -> None:
