@@ -7,7 +7,9 @@ import msgspec
 import psutil
 import pytest
 
+from jobworker.store.report import Progress
 from jobworker.store.states import JobState, Outcome
+from tests.integration.supervisor.test_output import written
 from tests.support.command import is_gone
 from tests.support.service import Service
 from tests.support.supervisor_process import Workplace
@@ -24,6 +26,7 @@ PROGRAMS = {
     "ignores": "exec true",
     "hangs": 'trap "" TERM INT HUP; sleep 600 & setsid sleep 600 & sh -c "sleep 600 & sleep 600 & wait" & '
     "sleep 600 & echo $$ > pid; while :; do :; done",
+    "advances": "echo one >&2; echo '::progress 0.5 half of it' >&2; echo two >&2; exec sleep 600",
     "environment": "env | grep -c JOBWORKER_REDIS_URL; true",
 }
 
@@ -85,6 +88,17 @@ def test_a_program_that_hangs_is_killed_at_its_deadline_with_all_that_it_started
     assert record.attempts[0].outcome is Outcome.TIMED_OUT
     wait_until(lambda: all(is_gone(process) for process in started))
     assert place.run("p.doubles", 1).result == b"2"
+
+
+def test_the_log_and_the_progress_of_a_program_are_the_job_s_while_it_runs_and_after_its_kill(place: Workplace) -> None:
+    place.start("--config", str(declare(place))).wait_for("ready")
+    job_id = place.submit("p.advances", timeout_ms=3000, max_attempts=1)
+    wait_until(lambda: written(place, job_id) == b"one\ntwo\n" and place.store.get(job_id).progress is not None)
+    running = place.store.get(job_id)
+    assert (running.status, running.progress) == (JobState.RUNNING, Progress(0.5, "half of it"))
+    killed = place.end(job_id)
+    assert killed.attempts[0].outcome is Outcome.TIMED_OUT
+    assert written(place, job_id) == b"one\ntwo\n"
 
 
 def test_types_are_in_the_catalogue_like_any_other(place: Workplace) -> None:
