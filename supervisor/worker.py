@@ -73,8 +73,8 @@ class Worker:
 
     def run(self) -> int:
         """Run jobs until the mailbox ends; return the exit code."""
+        self._surroundings.restore()
         while True:
-            self._surroundings.restore()
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
@@ -84,7 +84,9 @@ class Worker:
             if os.getpid() != self._pid:
                 # The handler forked and both came back: two processes must not answer one mailbox.
                 os._exit(0)
-            # Before the report: another worker may begin the next attempt with it.
+            # First of all: a timer of the job's would go off in our code.
+            self._surroundings.restore()
+            # Before the report, with which another worker may begin the next attempt.
             ended = self._end_leftovers(assignment.type)
             retiring = self._why_to_retire() or ended.failure
             report = msgspec.structs.replace(report, retiring=retiring, ended=ended.commands)
@@ -99,8 +101,7 @@ class Worker:
         if not reap():
             return NOTHING
         if self._keeps(job_type):
-            self._leftovers.keep()
-            return NOTHING
+            return self._leftovers.keep()
         # This is not the handler's time: the supervisor waits a little beyond the deadline.
         self._board.ended_ns = time.monotonic_ns()
         ended = self._leftovers.end()

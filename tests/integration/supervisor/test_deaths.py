@@ -62,7 +62,7 @@ def test_what_a_crashed_job_left_is_dead_before_its_next_attempt(place: Workplac
 
 
 def test_crashes_leave_no_descriptors_and_no_zombies(place: Workplace) -> None:
-    command = place.start()
+    command = place.start("--supervisor-type-max-crashes", "1000")
     command.wait_for("ready")
     place.run("pid")
     supervisor = psutil.Process(command.process.pid)
@@ -114,7 +114,7 @@ def test_a_job_that_came_before_its_type_was_known_is_reaped_by_what_its_handler
 
 
 def test_jobs_survive_a_storm_of_kills(place: Workplace) -> None:
-    command = place.start()
+    command = place.start("--supervisor-type-max-crashes", "1000")
     command.wait_for("ready")
     ids = [place.submit("sleep", 0.005, max_crashes=1000) for _ in range(150)]
     supervisor = psutil.Process(command.process.pid)
