@@ -52,10 +52,14 @@ class Leftovers:
         if reap():
             self.keep()
 
-    def keep(self) -> None:
+    def keep(self) -> Ended:
         """Spare from now on whatever runs below this worker, and what that will start."""
-        below = descendants(read_children(), self._root)
-        self._spared = {pid: started for pid in below if (started := _started(pid)) is not None}
+        try:
+            below = descendants(read_children(), self._root)
+            self._spared = {pid: started for pid in below if (started := _started(pid)) is not None}
+        except OSError as error:
+            return _blind({}, error)
+        return NOTHING
 
     def end(self) -> Ended:
         """Kill what is below this worker and not spared, until nothing is left."""
@@ -63,8 +67,7 @@ class Leftovers:
         try:
             left = self._kill_all(found)
         except OSError as error:
-            # The job may have used up our descriptors, which it takes to look.
-            return Ended(_some(found), f"what its job left running cannot be looked for: {error.strerror}")
+            return _blind(found, error)
         failure = f"its job left processes that cannot be ended: {', '.join(_some(left))}" if left else ""
         return Ended(_some(found), failure)
 
@@ -99,6 +102,11 @@ class Leftovers:
                 elif pid not in self._spared or self._spared[pid] != _started(pid):
                     waiting.append(pid)
                     yield pid
+
+
+def _blind(found: dict[int, str], error: OSError) -> Ended:
+    """Say that it cannot be looked: the job may have used up our descriptors, which that takes."""
+    return Ended(_some(found), f"what its job left running cannot be looked for: {error.strerror}")
 
 
 def reap() -> bool:

@@ -80,6 +80,7 @@ class Worker:
 
     def run(self) -> int:
         """Run jobs until the mailbox ends; return the exit code."""
+        self._surroundings.restore()
         try:
             return self._run()
         finally:
@@ -87,7 +88,6 @@ class Worker:
 
     def _run(self) -> int:
         while True:
-            self._surroundings.restore()
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
@@ -108,11 +108,13 @@ class Worker:
             why = "a job has closed the pipes of its output"
             return Report(assignment.token, Outcome.SHUTDOWN, reason="not started", retiring=why)
         report = self._execution.run(assignment)
-        self._output.flush()
         if os.getpid() != self._pid:
             # The handler forked and both came back: two processes must not answer one mailbox.
             os._exit(0)
-        # Before the report: another worker may begin the next attempt with it.
+        # First of all: a timer of the job's would go off in our code.
+        self._surroundings.restore()
+        self._output.flush()
+        # Before the report, with which another worker may begin the next attempt.
         ended = self._end_leftovers(assignment.type)
         return msgspec.structs.replace(report, retiring=self._why_to_retire() or ended.failure, ended=ended.commands)
 
@@ -125,8 +127,7 @@ class Worker:
         if not reap():
             return NOTHING
         if self._keeps(job_type):
-            self._leftovers.keep()
-            return NOTHING
+            return self._leftovers.keep()
         # This is not the handler's time: the supervisor waits a little beyond the deadline.
         self._board.ended_ns = time.monotonic_ns()
         ended = self._leftovers.end()

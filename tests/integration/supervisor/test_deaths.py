@@ -115,7 +115,7 @@ def test_a_job_that_came_before_its_type_was_known_is_reaped_by_what_its_handler
 
 
 def test_jobs_survive_a_storm_of_kills(place: Workplace) -> None:
-    command = place.start()
+    command = place.start("--supervisor-type-max-crashes", "1000")
     command.wait_for("ready")
     ids = [place.submit("sleep", 0.005, max_crashes=1000) for _ in range(150)]
     supervisor = psutil.Process(command.process.pid)

@@ -239,3 +239,13 @@ def test_a_worker_whose_standard_streams_are_not_its_own_retires(
         os.dup2(kept, 1)
         os.close(kept)
     assert [report.retiring for report in reports] == ["its job closed or replaced stdin, stdout or stderr"]
+
+
+def test_a_timer_of_the_job_s_does_not_go_off_in_the_worker_s_code(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    office.declare("timer", lambda: signal.setitimer(signal.ITIMER_REAL, 600))
+    monkeypatch.setattr(worker, "reap", lambda: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]))
+    office.run("timer")
+    assert seen == [0]
