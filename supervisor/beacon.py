@@ -11,6 +11,7 @@ import structlog
 from jobworker.supervisor.beatfile import Beat, BeatFile
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.notify import Notifier
+from jobworker.supervisor.ticks import until_tick
 
 log = structlog.get_logger("jobworker.beacon")
 
@@ -61,7 +62,7 @@ class Beacon:
         """Beat, for ever."""
         while True:
             self._beat()
-            await asyncio.sleep(self._period_seconds)
+            await asyncio.sleep(until_tick(self._period_seconds))
 
     def put_out(self) -> None:
         """End without a trace."""

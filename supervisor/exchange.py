@@ -18,6 +18,7 @@ from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.settlement import put_back, set_aside
+from jobworker.supervisor.ticks import until_tick
 from jobworker.supervisor.turns import Turns
 
 log = structlog.get_logger("jobworker.exchange")
@@ -132,7 +133,7 @@ class Exchange:
 
     async def _until_due(self) -> None:
         if not self._settles:
-            seconds = self._poll_seconds
+            seconds = until_tick(self._poll_seconds)
             if self._next_due_ms is not None:
                 seconds = min(seconds, self._next_due_ms / 1000)
                 # It counts from the last answer, and matters only if the next call claims, which answers it anew.

@@ -9,7 +9,7 @@ from jobworker.store.errors import StoreError
 from jobworker.store.incarnation import IDLE, Hint, Hints
 
 #: How long one wait blocks; between two it is seen whether workers are idle.
-WAIT_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
 
 

@@ -11,6 +11,7 @@ from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
 from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.ticks import until_tick
 
 log = structlog.get_logger("jobworker.lease")
 
@@ -97,7 +98,7 @@ class Lease:
             await self._until_next(answer)
 
     async def _until_next(self, answer: BeatAnswer) -> None:
-        seconds = self._beat_seconds
+        seconds = until_tick(self._beat_seconds)
         if answer.reap_in_ms is not None:
             seconds = min(seconds, answer.reap_in_ms / 1000)
         timer = asyncio.get_running_loop().call_later(seconds, self._hinted.set)

@@ -23,6 +23,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.reporter import Reporter
 from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.tally import Tally
+from jobworker.supervisor.ticks import until_tick
 from jobworker.supervisor.turns import Turns
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.watchdog import Watchdog
@@ -152,7 +153,7 @@ class Session:
             # What cannot be swept now can be later.
             with suppress(StoreError):
                 left = await self._keeping.sweep()
-            await asyncio.sleep(SWEEP_ON_SECONDS if left else SWEEP_SECONDS)
+            await asyncio.sleep(SWEEP_ON_SECONDS if left else until_tick(SWEEP_SECONDS))
 
     async def _leave(self) -> None:
         await self._tally.hand_over()

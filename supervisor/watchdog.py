@@ -6,6 +6,7 @@ from typing import Final
 
 from jobworker.supervisor.errors import SupervisorError
 from jobworker.supervisor.exchange import Exchange
+from jobworker.supervisor.ticks import until_tick
 
 #: How many lease terms the exchange may fail before Redis is asked whether it lives.
 PATIENCE_TERMS: Final = 3
@@ -30,7 +31,7 @@ class Watchdog:
         """Look once a lease term."""
         answers = 0
         while answers < ANSWERS:
-            await asyncio.sleep(self._lease_seconds)
+            await asyncio.sleep(until_tick(self._lease_seconds))
             is_stuck = self._exchange.stuck_seconds > PATIENCE_TERMS * self._lease_seconds
             answers = answers + 1 if is_stuck and await self._answers() else 0
         raise SupervisorError(
