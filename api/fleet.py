@@ -10,6 +10,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.fleet import Queue, QueueShare, RunningJob, Supervisor, Worker
 from jobworker.store.keys import ALL_QUEUES
 from jobworker.store.pause import Pause
+from jobworker.store.roster import HeldSlot
 
 Item = TypeVar("Item")
 
@@ -42,6 +43,14 @@ class QueueView(Struct, frozen=True):
     supervisors: tuple[str, ...]
 
 
+class HeldSlotView(Struct, frozen=True):
+    """A place for a worker that is not filled for the time being."""
+
+    slot: int
+    until: str
+    why: str
+
+
 class SupervisorView(Struct, frozen=True):
     """A living supervisor."""
 
@@ -58,6 +67,9 @@ class SupervisorView(Struct, frozen=True):
     lease_left_seconds: float
     running: int
     restarts: int | None
+    held_slots: tuple[HeldSlotView, ...]
+    #: Why the handler code on disk is not the one that runs; null: it is, as far as is known.
+    stale: str | None
 
 
 class RunningJobView(Struct, frozen=True):
@@ -124,7 +136,13 @@ def view_supervisor(supervisor: Supervisor) -> SupervisorView:
         lease_left_seconds=supervisor.lease_left_ms / 1000,
         running=supervisor.running,
         restarts=None if roster is None else roster.restarts,
+        held_slots=() if roster is None else tuple(map(_view_held_slot, roster.held_slots)),
+        stale=None if roster is None else roster.stale or None,
     )
+
+
+def _view_held_slot(held: HeldSlot) -> HeldSlotView:
+    return HeldSlotView(held.slot, format_instant(held.until_ms), held.why)
 
 
 def view_worker(worker: Worker) -> WorkerView:

@@ -8,6 +8,7 @@ from jobworker.store.fleet import Queue, Supervisor
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import ALL_QUEUES
 from jobworker.store.pause import Pause
+from jobworker.store.roster import Roster
 
 #: After this a supervisor has told of its workers.
 SETTLED_MS: Final = 5000
@@ -37,8 +38,18 @@ def _describe_supervisor(supervisor: Supervisor) -> Iterator[str]:
     if settled and roster is not None and all(worker.state == "ending" for worker in roster.workers):
         yield (
             f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
-            " have changed since its start (its log says which); restart it"
+            " have changed since its start (its log says which); mend them and reload it (SIGHUP)"
         )
+    if roster is not None:
+        yield from _describe_roster(supervisor.name, roster)
+
+
+def _describe_roster(name: str, roster: Roster) -> Iterator[str]:
+    if roster.stale:
+        yield f"supervisor {name}: {roster.stale}"
+    for held in roster.held_slots:
+        until = format_instant(held.until_ms)
+        yield f"supervisor {name} holds slot {held.slot} empty until {until}: workers keep dying there ({held.why})"
 
 
 def _describe_unserved(queues: Sequence[Queue]) -> Iterator[str]:

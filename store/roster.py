@@ -19,9 +19,22 @@ class RosterEntry(Struct, frozen=True):
     cpu_seconds: float | None = None
 
 
+class HeldSlot(Struct, frozen=True):
+    """A place that is not filled for the time being, because workers keep dying there."""
+
+    slot: int
+    #: On Redis's clock.
+    until_ms: int
+    #: How the last of them died.
+    why: str
+
+
 class Roster(Struct, frozen=True):
     """The workers of one supervisor."""
 
     workers: tuple[RosterEntry, ...] = ()
     #: How many workers died that nobody had asked to end, since the supervisor started.
     restarts: int = 0
+    held_slots: tuple[HeldSlot, ...] = ()
+    #: Why the handler code on disk is not the one that runs; empty: it is, as far as is known.
+    stale: str = ""

@@ -151,6 +151,9 @@ class Desk:
         if attempt is None or attempt.claim.token != report.token:
             log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
             return
+        if report.outcome is Outcome.UNHANDLED and self._pool.is_behind(worker, attempt.claim.type):
+            self._conclude(attempt, put_back(attempt.claim, Outcome.RECALLED))
+            return
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
 
     def orphan_died(self) -> None:

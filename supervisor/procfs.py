@@ -1,6 +1,10 @@
 """What /proc tells of a process, read with as little as that takes."""
 
 import os
+from typing import Final
+
+#: Where /proc/PID/stat has the controlling terminal, counted from the state; 0: none.
+_TERMINAL: Final = 4
 
 
 def read_stat(pid: int | str) -> bytes | None:
@@ -18,3 +22,9 @@ def read_stat(pid: int | str) -> bytes | None:
         os.close(descriptor)
     # The command's name stands in parentheses and may hold anything: the last one closes it.
     return data[data.rindex(b")") + 2 :]
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process: one that has hung up does no longer."""
+    stat = read_stat("self")
+    return stat is not None and stat.split()[_TERMINAL] != b"0"

@@ -1,16 +1,18 @@
 """The roster: what only this process knows of its workers, for everybody who asks who runs what."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldSlot, Roster, RosterEntry
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.procfs import read_stat
+from jobworker.supervisor.slots import Held
 
 #: A pass reads this many workers at most, those read longest ago: about a millisecond of the loop.
 READ_PER_PASS: Final = 100
@@ -51,7 +53,14 @@ class RosterKeeper:
     def write(self) -> Roster:
         """Return the roster as it is now."""
         self._read_some()
-        return Roster(tuple(map(self._entry, self._pool.workers.values())), self._pool.restarts)
+        pool = self._pool
+        held = tuple(map(self._held_slot, pool.crew.slots.held()))
+        return Roster(tuple(map(self._entry, pool.workers.values())), pool.restarts, held, pool.releases.stale)
+
+    def _held_slot(self, held: Held) -> HeldSlot:
+        # The slots go by the loop's clock: what is left of the time is the same on both.
+        left_ns = round(1e9 * (held.until - time.monotonic()))
+        return HeldSlot(held.slot, (self._clock_ns() + left_ns + self._redis_ahead_ns) // 1_000_000, held.why)
 
     def _read_some(self) -> None:
         now_ns = self._clock_ns()

@@ -22,6 +22,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.supervisor import messages
 from jobworker.supervisor.board import Board
 from jobworker.supervisor.execution import Execution
+from jobworker.supervisor.lifespan import Lifespan, LifespanLimits
 from jobworker.supervisor.mailbox import End, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure
 from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
@@ -33,18 +34,20 @@ SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
 _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
-def worker_body(modules: Sequence[str], name: str) -> Callable[[End, Board], int]:
-    """Return what a fork of the supervisor `name` runs: a worker of these handler modules."""
+def worker_body(modules: Sequence[str], name: str, limits: LifespanLimits) -> Callable[[End, Board], int]:
+    """Return what a fork of the supervisor `name` runs: a worker of these handler modules, for as long as it may."""
+    title = f"jobworker worker {name}"
 
     def body(mailbox: End, board: Board) -> int:
-        _prepare(name)
+        setproctitle.setproctitle(f"{title} starting")
+        _prepare()
         try:
             hello = _load(modules, DEFAULT, mailbox)
         except LoadFailed as failure:
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
         mailbox.send(messages.encode(hello))
-        return Worker(mailbox, board, DEFAULT).run()
+        return Worker(mailbox, board, DEFAULT, Lifespan(limits), title).run()
 
     return body
 
@@ -57,8 +60,11 @@ class Worker:
     Ends:   at the end of the mailbox, when it must not go on, or when it is killed.
     """
 
-    def __init__(self, mailbox: End, board: Board, registry: Registry) -> None:
+    def __init__(self, mailbox: End, board: Board, registry: Registry, lifespan: Lifespan, title: str) -> None:
         self._mailbox = mailbox
+        self._lifespan = lifespan
+        #: What `ps` shows of every worker of this supervisor.
+        self._title = title
         self._execution = Execution(registry, board)
         self._surroundings = Surroundings()
         self._threads = set(threading.enumerate())
@@ -69,11 +75,14 @@ class Worker:
         while True:
             self._surroundings.restore()
             _reap_left_behind()
+            # Half a microsecond each, and who looks at `ps` sees which job it is.
+            setproctitle.setproctitle(f"{self._title} idle")
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
             assignment = messages.decode(frame)
             assert isinstance(assignment, Assignment)
+            setproctitle.setproctitle(f"{self._title} {assignment.type} {assignment.id}")
             report = self._execution.run(assignment)
             if os.getpid() != self._pid:
                 # The handler forked and both came back: two processes must not answer one mailbox.
@@ -87,10 +96,10 @@ class Worker:
                 return 0
 
     def _why_to_retire(self) -> str:
-        """Say what the job left behind that the next one must not meet."""
+        """Say what the job left behind that the next one must not meet, or that this was the last one."""
         if not self._surroundings.streams_are_ours():
             return "its job closed or replaced stdin, stdout or stderr"
-        return self._left_threads()
+        return self._left_threads() or self._lifespan.why_it_ends()
 
     def _left_threads(self) -> str:
         """Say which threads the job left running, other than daemons; those of the modules' import are nobody's."""
@@ -152,10 +161,9 @@ def _reap_left_behind() -> None:
             pass
 
 
-def _prepare(name: str) -> None:
+def _prepare() -> None:
     # The supervisor's loop is still "running" in this copy; handlers need their own.
     asyncio._set_running_loop(None)  # noqa: SLF001 - there is no public word for it
-    setproctitle.setproctitle(f"jobworker worker {name}")
     for secret in SECRETS:
         os.environ.pop(secret, None)
     # A SIGKILL takes along what is in a buffer: lines leave at once, here and in what the job starts.

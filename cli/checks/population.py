@@ -8,6 +8,7 @@ from jobworker.cli.finding import Finding, counted, ok, problem, warning
 from jobworker.store.fleet import Supervisor
 from jobworker.store.inspection import Population
 from jobworker.store.keys import ALL_QUEUES
+from jobworker.store.roster import Roster
 
 #: After so long somebody should have taken over the jobs of a dead supervisor.
 REAPED_AFTER_MS: Final = 60_000
@@ -34,6 +35,18 @@ def records(population: Population) -> Iterator[Finding]:
         if member.host is None:
             advice = "restart it, and see that nobody deletes keys of jobworker"
             yield problem("supervisors", f"the record of supervisor {member.name}:{member.epoch} is gone", advice)
+
+
+def workers(population: Population) -> Iterator[Finding]:
+    """Whether every place for a worker is filled, with the handler code that is on disk."""
+    for member in _living(population):
+        roster = member.roster or Roster()
+        if roster.stale:
+            advice = "mend the handlers, then send SIGHUP to its process"
+            yield warning("workers", f"supervisor {member.name}: {roster.stale}", advice)
+        for held in roster.held_slots:
+            fact = f"supervisor {member.name} holds slot {held.slot} empty: workers keep dying there ({held.why})"
+            yield warning("workers", fact, "look at its log: `worker died` names the jobs; it tries again by itself")
 
 
 def dead(population: Population) -> Iterator[Finding]:
@@ -92,7 +105,7 @@ def handlers(population: Population) -> Iterator[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Population], Iterator[Finding]], ...]] = (
-    *(jobs, supervisors, records, dead),
+    *(jobs, supervisors, records, workers, dead),
     *(pauses, queues, handlers),
 )
 

@@ -17,7 +17,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
-from jobworker.store.roster import Roster, RosterEntry
+from jobworker.store.roster import HeldSlot, Roster, RosterEntry
 from jobworker.store.states import ENDED, JobState, Outcome
 from tests.support.page import Page, quoted
 from tests.support.world import Supervisor, World
@@ -27,7 +27,8 @@ LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua"
 
 RECEIPT = Receipt(0.5, 0.25, 0.125, 1024)
 ERROR = ErrorInfo("ValueError", "no such luck", "Traceback …")
-ROSTER = Roster((RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1)
+HELD = HeldSlot(1, 1_800_000_000_000, "SIGSEGV before it reported")
+ROSTER = Roster((RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), 1, (HELD,), "it does not load")
 OPTIONS: dict[str, Any] = {"timeout_ms": 1000, "max_attempts": 5, "max_crashes": 5, "backoff": Backoff()}
 
 
@@ -35,7 +36,7 @@ def live(world: World) -> Iterator[None]:
     """Let jobs have every end, and stop wherever something new may be in Redis."""
     alpha = world.register("alpha", queues="default mail=2")
     entry = HandlerEntry("echo", {"type": "object"}, HandlerDefaults(timeout=5.0), "Return it.", "digest")
-    world.run(alpha.incarnation.publish([entry]))
+    world.run(alpha.incarnation.publish([entry], 2))
     alpha.beat(ROSTER)
     world.store.pause("mail", who="somebody", reason="a flood")
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
@@ -188,7 +189,7 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
 
 def test_the_fields_of_what_is_json_are_those_of_its_structs() -> None:
     structs: tuple[type[Struct], ...] = (
-        *(Backoff, ErrorInfo, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry),
+        *(Backoff, ErrorInfo, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry, HeldSlot),
     )
     rows = {row[0]: set(quoted(row[1])) for row in PAGE.rows("What the JSON holds")}
     assert rows == {struct.__name__: set(struct.__struct_fields__) for struct in structs}

@@ -46,7 +46,7 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
             "workers": "2",
             "queues": "",
             "lease_ms": str(LEASE_MS),
-            "roster": '{"workers":[],"restarts":0}',
+            "roster": '{"workers":[],"restarts":0,"held_slots":[],"stale":""}',
             "types": "{}",
             "crash_budgets": "",
         },

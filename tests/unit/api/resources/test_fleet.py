@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.roster import Roster, RosterEntry
-from jobworker.store.scripts import script
+from jobworker.store.roster import HeldSlot, Roster, RosterEntry
 from tests.unit.api.conftest import Api
 
 Supervise = Callable[..., int]
 
 LISTS = ["/queues", "/supervisors", "/workers", "/handlers"]
+HELD = (HeldSlot(1, 1_800_000_000_000, "SIGSEGV before it reported"),)
 WORKER = RosterEntry(pid=7, state="idle", started_ms=1_800_000_000_123, jobs=3, rss_bytes=4096, cpu_seconds=0.25)
 
 
@@ -72,7 +72,7 @@ def test_what_a_supervisor_s_record_does_not_tell_is_null(api: Api, supervise: S
     api.client.delete(record)
     [found] = items(api, "/supervisors")
     assert {name for name, value in found.items() if value is None} == {
-        *("host", "pid", "version", "workers", "heard_at", "restarts"),
+        *("host", "pid", "version", "workers", "heard_at", "restarts", "stale"),
     }
     assert items(api, "/workers") == []
 
@@ -123,7 +123,9 @@ def test_a_queue_that_never_held_a_job_is_404(api: Api, name: str) -> None:
 
 def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Supervise) -> None:
     api.post("/jobs", {"queue": "mail"})
-    epoch = supervise("alpha", roster=Roster((WORKER,), restarts=2), queues="mail=3 images=1", claim_for=[7])
+    epoch = supervise(
+        "alpha", roster=Roster((WORKER,), 2, HELD, "it does not load"), queues="mail=3 images=1", claim_for=[7]
+    )
     [supervisor] = items(api, "/supervisors")
     assert is_now(supervisor.pop("started_at"))
     assert is_now(supervisor.pop("heard_at"))
@@ -138,6 +140,8 @@ def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Su
         "queues": [{"name": "mail", "weight": 3}, {"name": "images", "weight": 1}],
         "running": 1,
         "restarts": 2,
+        "held_slots": [{"slot": 1, "until": "2027-01-15T08:00:00.000Z", "why": "SIGSEGV before it reported"}],
+        "stale": "it does not load",
     }
 
 
@@ -173,7 +177,7 @@ def test_handlers_are_shown_by_name_as_they_were_declared(api: Api) -> None:
     api.publish("noop")
     defaults = HandlerDefaults(queue="images", timeout=None)
     entry = HandlerEntry("image.resize", {"type": "object"}, defaults, "Resizes.", "d1")
-    script("publish").run(api.client, [api.keys.handlers], [entry.type, msgspec.json.encode(entry)])
+    api.publish_entry(entry)
     resize, noop = items(api, "/handlers")
     assert is_now(resize.pop("seen_at"))
     assert resize == {
