@@ -10,7 +10,7 @@ from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.fleet import Queue, QueueShare, RunningJob, Supervisor, Worker
 from jobworker.store.keys import ALL_QUEUES
 from jobworker.store.pause import Pause
-from jobworker.store.roster import HeldType
+from jobworker.store.roster import HeldSlot, HeldType
 
 Item = TypeVar("Item")
 
@@ -53,6 +53,14 @@ class HeldTypeView(Struct, frozen=True):
     until: str
 
 
+class HeldSlotView(Struct, frozen=True):
+    """A place for a worker that is not filled for the time being."""
+
+    slot: int
+    until: str
+    why: str
+
+
 class SupervisorView(Struct, frozen=True):
     """A living supervisor."""
 
@@ -73,6 +81,9 @@ class SupervisorView(Struct, frozen=True):
     loop_lag_ms: float | None
     loop_lag_most_ms: float | None
     held_types: list[HeldTypeView] | None
+    held_slots: list[HeldSlotView] | None
+    #: Why the handler code on disk is not the one that runs; null: it is, as far as is known.
+    stale: str | None
 
 
 class RunningJobView(Struct, frozen=True):
@@ -142,11 +153,17 @@ def view_supervisor(supervisor: Supervisor) -> SupervisorView:
         loop_lag_ms=None if roster is None else roster.loop_lag_ms,
         loop_lag_most_ms=None if roster is None else roster.loop_lag_most_ms,
         held_types=None if roster is None else list(map(_view_held_type, roster.held_types)),
+        held_slots=None if roster is None else list(map(_view_held_slot, roster.held_slots)),
+        stale=None if roster is None else roster.stale or None,
     )
 
 
 def _view_held_type(held: HeldType) -> HeldTypeView:
     return HeldTypeView(held.type, held.why, format_instant(held.since_ms), format_instant(held.until_ms))
+
+
+def _view_held_slot(held: HeldSlot) -> HeldSlotView:
+    return HeldSlotView(held.slot, format_instant(held.until_ms), held.why)
 
 
 def view_worker(worker: Worker) -> WorkerView:

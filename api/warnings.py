@@ -8,6 +8,7 @@ from jobworker.store.fleet import Queue, Supervisor
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import ALL_QUEUES
 from jobworker.store.pause import Pause
+from jobworker.store.roster import Roster
 
 #: After this a supervisor has told of its workers.
 SETTLED_MS: Final = 5000
@@ -37,16 +38,23 @@ def _describe_supervisor(supervisor: Supervisor) -> Iterator[str]:
     if settled and roster is not None and all(worker.state == "ending" for worker in roster.workers):
         yield (
             f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
-            " have changed since its start (its log says which); restart it"
+            " have changed since its start (its log says which); mend them and reload it (SIGHUP)"
         )
-    yield from _describe_held_types(supervisor)
+    if roster is not None:
+        yield from _describe_roster(supervisor, roster)
 
 
-def _describe_held_types(supervisor: Supervisor) -> Iterator[str]:
-    for held in supervisor.roster.held_types if supervisor.roster else ():
+def _describe_roster(supervisor: Supervisor, roster: Roster) -> Iterator[str]:
+    name = supervisor.name
+    if roster.stale:
+        yield f"supervisor {name}: {roster.stale}"
+    for slot in roster.held_slots:
+        until = format_instant(slot.until_ms)
+        yield f"supervisor {name} holds slot {slot.slot} empty until {until}: workers keep dying there ({slot.why})"
+    for held in roster.held_types:
         when = f"at {format_instant(held.until_ms)}" if held.until_ms > supervisor.now_ms else "next"
         since = format_instant(held.since_ms)
-        yield f"supervisor {supervisor.name} holds type {held.type} since {since}: {held.why}; it tries one job {when}"
+        yield f"supervisor {name} holds type {held.type} since {since}: {held.why}; it tries one job {when}"
 
 
 def _describe_unserved(queues: Sequence[Queue]) -> Iterator[str]:

@@ -4,12 +4,14 @@ import hashlib
 import importlib
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +21,9 @@ from jobworker.handlers.foreign.declaring import declare_tables
 from jobworker.handlers.foreign.tables import read_tables
 from jobworker.handlers.registry import DEFAULT, Registry
 from jobworker.handlers.user_traceback import describe, has_user_frames, user_traceback
+
+#: Sources younger than this may be edited again and look the same: compiled files go by the second and the size.
+YOUNG_SECONDS: Final = 2.0
 
 logger = logging.getLogger("jobworker")
 
@@ -37,11 +42,23 @@ def load(
     importlib.invalidate_caches()
     declare_builtins(registry)
     files: list[Path] = []
+    known = set(sys.modules)
     with registry.collecting():
         for name in names:
             begin(name)
             files += [file for file in _load_one(name, registry) if file not in files]
+    _distrust_young(sys.modules[name] for name in set(sys.modules) - known)
     return files
+
+
+def _distrust_young(modules: Iterable[ModuleType]) -> None:
+    """Take compiled files away whose source could still change within the second by which Python tells them apart."""
+    for module in modules:
+        source, compiled = getattr(module, "__file__", None), getattr(module, "__cached__", None)
+        # Gone, or in a folder that is not ours to write: then it was not compiled just now either.
+        with suppress(OSError):
+            if source and compiled and time.time() - Path(source).stat().st_mtime < YOUNG_SECONDS:
+                Path(compiled).unlink()
 
 
 def digest_of(files: Iterable[Path]) -> str:

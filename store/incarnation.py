@@ -7,7 +7,7 @@ import msgspec
 import redis.asyncio
 from msgspec import Struct
 
-from jobworker.store.catalogue import HandlerEntry
+from jobworker.store.catalogue import HandlerEntry, crash_budgets, fingerprints
 from jobworker.store.claims import (
     Attempted,
     BeatAnswer,
@@ -116,12 +116,12 @@ class Incarnation:
         """Close the connection; the incarnation goes on."""
         await self._caller.aclose()
 
-    async def publish(self, entries: Sequence[HandlerEntry]) -> None:
-        """Tell the API which types can run here."""
-        arguments: list[Argument] = []
+    async def publish(self, entries: Sequence[HandlerEntry], workers: int) -> None:
+        """Tell which types can run here, and how many jobs at once: once registered, and when either has changed."""
+        arguments: list[Argument] = [*self._head, workers, fingerprints(entries), crash_budgets(entries)]
         for entry in entries:
             arguments += [entry.type, msgspec.json.encode(entry)]
-        await _run(self._caller, "publish", [self._keys.handlers], arguments)
+        await self._call("publish", [self._keys.supervisor(self.name), self._keys.handlers], arguments)
 
     async def sweep(self) -> int:
         """Delete ended jobs that have been kept long enough, a bounded step; return how many are left to delete."""

@@ -29,6 +29,16 @@ class HeldType(Struct, frozen=True):
     until_ms: int
 
 
+class HeldSlot(Struct, frozen=True):
+    """A place that is not filled for the time being, because workers keep dying there."""
+
+    slot: int
+    #: On Redis's clock.
+    until_ms: int
+    #: How the last of them died.
+    why: str
+
+
 class Roster(Struct, frozen=True):
     """The workers of one supervisor."""
 
@@ -39,3 +49,6 @@ class Roster(Struct, frozen=True):
     loop_lag_ms: float | None = None
     loop_lag_most_ms: float | None = None
     held_types: tuple[HeldType, ...] = ()
+    held_slots: tuple[HeldSlot, ...] = ()
+    #: Why the handler code on disk is not the one that runs; empty: it is, as far as is known.
+    stale: str = ""

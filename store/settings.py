@@ -141,6 +141,21 @@ class SupervisorSettings(Section, frozen=True):
     poll: Annotated[
         float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
     ] = 1.0
+    worker_max_jobs: Annotated[
+        int, Meta(ge=0, le=1_000_000_000, description="jobs after which a worker is replaced; 0: never")
+    ] = 0
+    worker_max_age: Annotated[
+        float, Meta(ge=0, le=10 * 366 * 86_400, description="seconds after which a worker is replaced; 0: never")
+    ] = 0.0
+    worker_max_rss_mb: Annotated[
+        int, Meta(ge=0, le=1_000_000_000, description="MB that a worker may keep between jobs; 0: any")
+    ] = 0
+    max_restarts: Annotated[
+        int, Meta(ge=0, le=1000, description="workers that may die in one place before it is held empty for a while")
+    ] = 10
+    max_restarts_within: Annotated[
+        float, Meta(ge=1, le=86_400, description="seconds within which they are counted")
+    ] = 60.0
 
 
 class ApiSettings(Section, frozen=True):

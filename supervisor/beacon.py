@@ -3,6 +3,7 @@
 import asyncio
 import enum
 import os
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -24,14 +25,15 @@ class Stage(enum.Enum):
 
     STARTING = ""
     SERVING = "READY=1"
+    RELOADING = "RELOADING=1"
     DRAINING = "STOPPING=1"
 
 
 class Beacon:
     """Owns the beat file and the words to the service manager.
 
-    Told:   registered, draining (by the supervisor).
-    Tells:  `jobworker healthcheck supervisor`, by the beat file; systemd, by its socket.
+    Told:   registered, reloading, reloaded, draining (by the supervisor).
+    Tells:  `jobworker healthcheck supervisor`, by the beat file; systemd, by its socket; `ps`, by what `show` does.
     Ends:   when cancelled; `put_out` takes the file away after a clean end, and leaves it to go stale after any other.
     """
 
@@ -39,7 +41,10 @@ class Beacon:
         self._file = file
         self._notifier = notifier
         self._redis_answers = redis_answers
+        #: Connected by the supervisor; called with each beat.
+        self.show: Callable[[], object] = bool
         self._stage = Stage.STARTING
+        self._reload_began_us = 0
         #: What the service manager has heard of last.
         self._told: tuple[str, ...] = ()
         self._is_dark = False
@@ -52,6 +57,20 @@ class Beacon:
         if self._stage is Stage.STARTING:
             self._stage = Stage.SERVING
         self._beat()
+
+    def reloading(self) -> None:
+        """Say that other handler code is tried."""
+        if self._stage in (Stage.SERVING, Stage.RELOADING):
+            self._stage = Stage.RELOADING
+            # By it systemd knows that this is the answer to its own request.
+            self._reload_began_us = time.monotonic_ns() // 1000
+            self._beat()
+
+    def reloaded(self) -> None:
+        """Say that it is known which code goes on."""
+        if self._stage is Stage.RELOADING:
+            self._stage = Stage.SERVING
+            self._beat()
 
     def draining(self) -> None:
         """Say that no jobs are taken any more."""
@@ -75,6 +94,7 @@ class Beacon:
     def _beat(self) -> None:
         answers = self._redis_answers()
         status = _status(self._stage, redis_answers=answers)
+        self.show()
         self._write(Beat(os.getpid(), boottime_ns(), answers, status))
         self._notify(status)
 
@@ -91,7 +111,8 @@ class Beacon:
         self._is_dark = False
 
     def _notify(self, status: str) -> None:
-        words = tuple(filter(None, (self._stage.value, f"STATUS={status}")))
+        began = f"MONOTONIC_USEC={self._reload_began_us}" if self._stage is Stage.RELOADING else ""
+        words = tuple(filter(None, (self._stage.value, began, f"STATUS={status}")))
         # Said again with the next beat if it could not be sent; nothing is said twice otherwise.
         news = words if words != self._told else ()
         watchdog = ("WATCHDOG=1",) if self._notifier.watchdog_seconds else ()
@@ -102,5 +123,5 @@ class Beacon:
 def _status(stage: Stage, *, redis_answers: bool) -> str:
     if stage is Stage.STARTING:
         return "starting: not registered in Redis yet"
-    doing = "serving" if stage is Stage.SERVING else "draining"
+    doing = stage.name.lower()
     return doing if redis_answers else f"{doing}; Redis is away: workers go on, results wait"

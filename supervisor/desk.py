@@ -177,9 +177,13 @@ class Desk:
         if attempt is None or attempt.claim.token != report.token:
             log.warning("a worker reported on an attempt that it does not have", worker=worker.pid)
             return
+        claim = attempt.claim
         if report.ended:
-            claim, commands = attempt.claim, list(report.ended)
+            commands = list(report.ended)
             log.info("what a job left running is ended", job=claim.id, type=claim.type, commands=commands)
+        if report.outcome is Outcome.UNHANDLED and self._pool.is_behind(worker, claim.type):
+            self._conclude(attempt, put_back(claim, Outcome.RECALLED))
+            return
         self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
 
     def progressed(self, worker: WorkerProcess, token: int) -> None:

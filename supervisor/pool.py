@@ -1,22 +1,25 @@
 """The worker processes: how many there are, which are idle, and what replaces one that ends."""
 
-import os
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-import msgspec
 import structlog
 
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
+from jobworker.supervisor.children import peek_child, reap_orphan
+from jobworker.supervisor.crew import Crew
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
 from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
-from jobworker.supervisor.procfs import SESSION, read_stat
 from jobworker.supervisor.receipts import Cpu
+from jobworker.supervisor.releases import CHANGED, DOES_NOT_LOAD
+from jobworker.supervisor.slots import Restarts, Slots
+from jobworker.supervisor.starts import SLOW_START_SECONDS, Starts
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -26,11 +29,6 @@ log = structlog.get_logger("jobworker.pool")
 DISMISSAL_SECONDS: Final = 2.0
 #: How long a worker that is being killed may take to die before another takes its place all the same.
 REPLACE_SECONDS: Final = 1.0
-#: The wait after a worker that ended before its first job; doubles up to the longest.
-FIRST_WAIT_SECONDS: Final = 0.1
-LONGEST_WAIT_SECONDS: Final = 30.0
-#: After this the log says that a worker is still starting; then after twice the time, and so on.
-SLOW_START_SECONDS: Final = 5.0
 
 
 class Listener(Protocol):
@@ -61,7 +59,7 @@ class Listener(Protocol):
 class Pool:
     """Owns the worker processes.
 
-    Told:   a worker wrote, a worker died (by the loop); kill it, retire it (by the desk).
+    Told:   a worker wrote, a worker died (by the loop); kill it (by the desk); resize, reload (by the supervisor).
     Tells:  the listener, who is idle, what was reported, who died.
     Ends:   when every worker has been reaped, after `close`.
     """
@@ -74,30 +72,44 @@ class Pool:
         killer: Killer,
         loop: SupervisorLoop,
         *,
+        restarts: Restarts = Restarts(),  # noqa: B008 - it is frozen
         slow_start_seconds: float = SLOW_START_SECONDS,
     ) -> None:
-        self.workers: dict[int, WorkerProcess] = {}
-        self.catalogue: dict[str, HandlerEntry] = {}
+        self.crew = Crew(size, spares, Slots(restarts, loop.time))
+        self.workers = self.crew.workers
+        self.releases = self.crew.releases
+        #: Set when there are other types, or workers wanted, than Redis was told.
+        self.offer_changed = asyncio.Event()
+        #: Connected by the supervisor: hears that a reload has succeeded or failed.
+        self.reload_ended: Callable[[], object] = bool
         #: The first worker's hello: until it is known, there is no other worker.
         self.first_hello = loop.create_future()
         self.listener: Listener
-        #: How many serve when all is well, spares not counted.
-        self.size = size
         #: How many died that nobody had asked to end.
         self.restarts = 0
-        self._spares = spares
         self._fork = fork
         self._killer = killer
         self._loop = loop
-        self._slow_start_seconds = slow_start_seconds
-        self._digest = ""
+        self._starts = Starts(loop, self._fill, slow_start_seconds)
         self._fence_ns = 0
-        self._wait_seconds = FIRST_WAIT_SECONDS
-        self._held_back = False
         self._has_forked = False
         self._closing = False
-        self._is_trimming = False
         self._empty = loop.create_future()
+
+    @property
+    def size(self) -> int:
+        """How many serve when all is well, spares not counted."""
+        return self.crew.size
+
+    @property
+    def busy(self) -> int:
+        """How many have a job."""
+        return self.crew.count(Stage.BUSY)
+
+    @property
+    def catalogue(self) -> dict[str, HandlerEntry]:
+        """What the workers can run, by type."""
+        return self.releases.catalogue
 
     def start(self) -> None:
         """Fork the first worker, whose start decides whether the handlers can be used."""
@@ -116,9 +128,29 @@ class Pool:
         if size == self.size:
             return
         log.info("resized", workers=size, before=self.size)
-        self.size = size
-        self._trim()
+        self.offer_changed.set()
+        for worker in self.crew.resize(size):
+            self._retire(worker)
         self._fill()
+
+    def reload(self) -> None:
+        """Try the handler code that is on disk now: if it loads, workers are replaced as they end their jobs.
+
+        Asked again meanwhile, it starts over.
+        """
+        if not self.first_hello.done():
+            # What is being imported may be half old by now.
+            self.first_hello.add_done_callback(lambda _: self.reload())
+            return
+        if self._closing or not self.catalogue:
+            return
+        log.info("reloading the handlers")
+        # What was on trial may have read half of an edit.
+        for worker in self.crew.on_trial():
+            self._retire(worker)
+        self.releases.begin_trial()
+        self._starts.take_brake_off()
+        self._loop.when_single_threaded(self._fork_trial)
 
     async def wait_until_empty(self) -> None:
         """Return when every worker has been reaped."""
@@ -131,7 +163,11 @@ class Pool:
 
     def idle_workers(self) -> Iterator[WorkerProcess]:
         """Yield the workers that wait for a job."""
-        return (worker for worker in self.workers.values() if worker.stage is Stage.IDLE)
+        return self.crew.idle()
+
+    def is_behind(self, worker: WorkerProcess, kind: str) -> bool:
+        """Whether a worker has older code, and the code in use can run a type that it cannot."""
+        return not self.releases.uses(worker) and kind in self.catalogue
 
     def set_fence(self, boottime_ns: int) -> None:
         """Let no attempt begin after this time, however long ago it was handed out."""
@@ -155,16 +191,16 @@ class Pool:
 
         Only peeks first: a blanket wait would take the status of a worker away from its own pidfd.
         """
-        while (child := _peek_child()) is not None:
+        while (child := peek_child()) is not None:
             if child in self.workers:
                 self._reap(self.workers[child])
             else:
-                self.listener.orphan_died(*_reap_orphan(child))
+                self.listener.orphan_died(*reap_orphan(child))
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
         try:
-            for message in _messages(worker):
+            for message in worker.receive():
                 self._hear(worker, message)
         except (BadFrame, MailboxClosed):
             self.kill(worker, Intent(Outcome.CRASHED, "for writing into its mailbox what is no report"))
@@ -188,42 +224,72 @@ class Pool:
 
     def _hear_report(self, worker: WorkerProcess, report: Report) -> None:
         worker.jobs += 1
-        self._wait_seconds = FIRST_WAIT_SECONDS
+        self._starts.take_brake_off()
         if worker.stage is Stage.BUSY:
             worker.stage = Stage.IDLE
         self.listener.reported(worker, report)
-        if report.retiring and worker.stage is Stage.IDLE:
+        if worker.stage is not Stage.IDLE:
+            return
+        if report.retiring:
             log.info("worker is replaced", worker=worker.pid, why=report.retiring)
+        if report.retiring or self._closing or self._is_done_with(worker, report):
             self._retire(worker)
             self._fill()
-        elif worker.stage is Stage.IDLE and (self._closing or self._surplus()):
-            self._retire(worker)
-        elif worker.stage is Stage.IDLE:
+        else:
             self.listener.became_idle()
 
+    def _is_done_with(self, worker: WorkerProcess, report: Report) -> bool:
+        # An old one that meets a type which only the new code may know makes room at once.
+        is_unfit = report.outcome is Outcome.UNHANDLED and not self.releases.uses(worker)
+        return is_unfit or self.crew.has_run_its_last_job(worker)
+
     def _hear_hello(self, worker: WorkerProcess, hello: Hello) -> None:
-        if not self.first_hello.done():
-            self._digest = hello.digest
-            self.catalogue = {entry.type: entry for entry in hello.entries}
-            self.first_hello.set_result(hello)
-        elif hello.digest != self._digest:
-            log.warning("handler code on disk has changed; a new worker is not used until the supervisor is restarted")
+        if self.releases.tries(worker):
+            self._take_up(hello)
+        elif not self.releases.uses(worker):
+            # Of a trial that has been given up.
             self._retire(worker)
-            self._hold_back()
+        elif not self.releases.is_same(hello):
+            self.releases.refuse(CHANGED)
+            self._retire(worker)
+            self._starts.hold_back()
             return
+        else:
+            self.releases.confirm()
         if worker.stage is Stage.STARTING:
             worker.stage = Stage.SPARE
             log.debug("worker is ready", worker=worker.pid)
         self._fill()
+
+    def _take_up(self, hello: Hello) -> None:
+        """Let the release on trial be the one in use; what waits with older code goes now, unless it serves."""
+        self.releases.accept(hello)
+        if not self.first_hello.done():
+            self.first_hello.set_result(hello)
+            return
+        log.info("handlers are reloaded", types=sorted(self.catalogue))
+        self.offer_changed.set()
+        self.reload_ended()
+        for worker in self.crew.outdated_waiting():
+            self._retire(worker)
 
     def _hear_failure(self, worker: WorkerProcess, failure: LoadFailure) -> None:
         worker.stage = Stage.ENDING
         if not self.first_hello.done():
             text = f"{failure.traceback}\n{failure.message}" if failure.traceback else failure.message
             self.first_hello.set_exception(WorkerStartFailed(text))
+            return
+        self.releases.refuse(DOES_NOT_LOAD, failure.message, failure.traceback)
+        self._give_up_start(is_trial=self.releases.tries(worker))
+
+    def _give_up_start(self, *, is_trial: bool) -> None:
+        """End a trial, or brake what only replaces: either way the workers that are there go on."""
+        if is_trial:
+            self.releases.end_trial()
+            self.reload_ended()
+            self._fill()
         else:
-            log.error("a new worker cannot load the handlers", error=failure.message, traceback=failure.traceback)
-            self._hold_back()
+            self._starts.hold_back()
 
     def _fill(self) -> None:
         """Put spares to work where a worker is missing, and fork what is missing of both."""
@@ -240,36 +306,18 @@ class Pool:
     def _promote(self) -> None:
         if self._closing:
             return
-        serving = self._count(Stage.IDLE, Stage.BUSY)
-        for worker in self.workers.values():
-            if serving < self.size and worker.stage is Stage.SPARE:
-                worker.stage = Stage.IDLE
-                serving += 1
-                self.listener.became_idle()
-
-    def _count(self, *stages: Stage) -> int:
-        return sum(worker.stage in stages for worker in self.workers.values())
-
-    def _surplus(self) -> int:
-        """How many more serve than are wanted."""
-        # Asked after each job: nothing is counted unless the last resize left busy workers too many.
-        surplus = max(self._count(Stage.IDLE, Stage.BUSY) - self.size, 0) if self._is_trimming else 0
-        self._is_trimming = surplus > 0
-        return surplus
-
-    def _trim(self) -> None:
-        """Dismiss what is too many and has no job; what is too many and has one goes when it has ended that."""
-        self._is_trimming = True
-        idle = list(self.idle_workers())
-        waiting = [worker for worker in self.workers.values() if worker.stage in (Stage.STARTING, Stage.SPARE)]
-        to_come = max(self.size - self._count(Stage.IDLE, Stage.BUSY), 0)
-        for worker in (*idle[: self._surplus()], *waiting[to_come + self._spares :]):
+        for worker in self.crew.to_replace():
             self._retire(worker)
+        for _ in self.crew.promote():
+            self.listener.became_idle()
 
     def _fork_missing(self) -> None:
-        living = sum(worker.stage is not Stage.ENDING for worker in self.workers.values())
-        if living < self.size + self._spares and not self._held_back and not self._has_forked:
-            self._fork_one()
+        # What is on trial decides which code the next one gets.
+        if self._starts.held_back or self.releases.on_trial or self._has_forked:
+            return
+        slot = self.crew.free_slot()
+        if slot is not None:
+            self._fork_one(slot)
             # One a turn of the loop, however many ask for it: a deadline may be due.
             self._has_forked = True
             self._loop.call_soon(self._fork_on)
@@ -278,26 +326,26 @@ class Pool:
         self._has_forked = False
         self._fill()
 
-    def _fork_one(self) -> None:
+    def _fork_trial(self) -> None:
+        # Asked twice while a host name was looked up, one is enough.
+        if not self.crew.on_trial():
+            self._fork_one(self.crew.trial_slot())
+
+    def _fork_one(self, slot: int = 0) -> None:
         if self._closing:
             return
         try:
             worker = self._fork()
         except OSError as error:
-            self._start_failed(f"it could not be forked: {error.strerror}")
+            self._start_failed(f"it could not be forked: {error.strerror}", is_trial=self.releases.on_trial)
             return
         worker.board.fence_ns = self._fence_ns
+        worker.release, worker.slot = self.releases.next, slot
         self.workers[worker.pid] = worker
         self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
         self._loop.add_reader(worker.pidfd, self._reap, worker)
         self.listener.forked(worker)
-        self._loop.call_later(self._slow_start_seconds, self._look_at_start, worker, self._slow_start_seconds)
-
-    def _look_at_start(self, worker: WorkerProcess, age_seconds: float) -> None:
-        """Say which import it is that lasts, and again at twice the age."""
-        if worker.stage is Stage.STARTING and not worker.reaped:
-            log.warning("still importing handlers", worker=worker.pid, module=worker.module, seconds=age_seconds)
-            self._loop.call_later(age_seconds, self._look_at_start, worker, 2 * age_seconds)
+        self._starts.watch(worker)
 
     def _retire(self, worker: WorkerProcess) -> None:
         worker.stage = Stage.ENDING
@@ -317,44 +365,39 @@ class Pool:
         self._loop.remove_reader(worker.mailbox.fileno())
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
+        why = judge(status, worker.intent).message
         if not _was_wanted(worker):
-            self.restarts += 1
+            self._count_death(worker, why)
         if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs and not self._closing:
-            self._start_failed(judge(status, worker.intent).message)
+            self._start_failed(why, is_trial=worker.stage is Stage.STARTING and self.releases.tries(worker))
         self.listener.died(worker, status, started=started)
         worker.close()
         self._fill()
         self._check_empty()
 
-    def _start_failed(self, why: str) -> None:
+    def _count_death(self, worker: WorkerProcess, why: str) -> None:
+        self.restarts += 1
+        # Half of them go on, whatever happens: a slot is held because the others do better without what it costs.
+        held = self.crew.slots.died(worker.slot, why, most_held=self.size // 2)
+        if held is not None:
+            seconds = held.until - self._loop.time()
+            log.error("workers keep dying in this slot; it is held empty", slot=held.slot, why=why, seconds=seconds)
+            self._loop.call_later(seconds, self._fill)
+
+    def _start_failed(self, why: str, *, is_trial: bool) -> None:
         if not self.first_hello.done():
             self.first_hello.set_exception(WorkerStartFailed(f"the first worker did not become ready: {why}"))
-        elif self.catalogue:
-            log.error("a new worker ended without having run a job", why=why, next_try_seconds=self._wait_seconds)
-            self._hold_back()
-
-    def _hold_back(self) -> None:
-        """Brake a loop of crashes at start: fork nothing for a while, longer each time."""
-        self._held_back = True
-        self._loop.call_later(self._wait_seconds, self._release)
-        self._wait_seconds = min(2 * self._wait_seconds, LONGEST_WAIT_SECONDS)
-
-    def _release(self) -> None:
-        self._held_back = False
-        self._fill()
+            return
+        if is_trial:
+            self.releases.refuse(DOES_NOT_LOAD, why)
+        else:
+            wait_seconds = self._starts.wait_seconds
+            log.error("a new worker ended without having run a job", why=why, next_try_seconds=wait_seconds)
+        self._give_up_start(is_trial=is_trial)
 
     def _check_empty(self) -> None:
         if self._closing and not self.workers and not self._empty.done():
             self._empty.set_result(None)
-
-
-def _messages(worker: WorkerProcess) -> Iterator[messages.Message]:
-    for frame in worker.mailbox.receive_waiting():
-        try:
-            message = messages.decode(frame)
-        except (msgspec.DecodeError, ValueError) as error:
-            raise BadFrame("a frame that is no message") from error
-        yield message
 
 
 def _was_wanted(worker: WorkerProcess) -> bool:
@@ -362,18 +405,3 @@ def _was_wanted(worker: WorkerProcess) -> bool:
     if worker.intent is None:
         return worker.stage is Stage.ENDING
     return worker.intent.outcome is not Outcome.CRASHED
-
-
-def _reap_orphan(pid: int) -> tuple[int, Cpu]:
-    """Reap a dead child; return its session and what it used."""
-    stat = read_stat(pid)
-    _, _, usage = os.wait4(pid, os.WNOHANG)
-    return (int(stat.split()[SESSION]) if stat else 0), Cpu.of(usage)
-
-
-def _peek_child() -> int | None:
-    try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    return found.si_pid if found else None

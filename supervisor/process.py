@@ -9,15 +9,17 @@ import resource
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import Final
 
+import msgspec
 import structlog
 
 from jobworker.supervisor.board import Board, boottime_ns
-from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
+from jobworker.supervisor.mailbox import BadFrame, End, MailboxClosed, open_mailbox
+from jobworker.supervisor.messages import Message, decode
 from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.receipts import Remains
 from jobworker.supervisor.verdict import Intent
@@ -58,6 +60,9 @@ class WorkerProcess:
         self.board = board
         self.pipes = pipes
         self.stage = Stage.STARTING
+        #: Which release of the handler code it was forked for, and the place that it fills; told by the pool.
+        self.release = 0
+        self.slot = 0
         #: The handler module that it imports, or has imported last.
         self.module = ""
         self.intent: Intent | None = None
@@ -73,6 +78,15 @@ class WorkerProcess:
         """Tell an idle worker to end: it reads an end of file."""
         # Our copy of its end stays open; what it reads from is our end alone.
         self.mailbox.close_writing()
+
+    def receive(self) -> Iterator[Message]:
+        """Yield the messages that are there. Raises BadFrame, MailboxClosed."""
+        for frame in self.mailbox.receive_waiting():
+            try:
+                message = decode(frame)
+            except (msgspec.DecodeError, ValueError) as error:
+                raise BadFrame("a frame that is no message") from error
+            yield message
 
     def recall(self) -> list[bytes]:
         """Take back the frames that the worker has not read: those were certainly not started."""

@@ -3,6 +3,8 @@
 import os
 from typing import Final
 
+#: Where /proc/PID/stat has the controlling terminal, counted from the state; 0: none.
+_TERMINAL: Final = 4
 #: Where the session's id stands in what `read_stat` returns.
 SESSION: Final = 3
 
@@ -22,3 +24,9 @@ def read_stat(pid: int | str) -> bytes | None:
         os.close(descriptor)
     # The command's name stands in parentheses and may hold anything: the last one closes it.
     return data[data.rindex(b")") + 2 :]
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process: one that has hung up does no longer."""
+    stat = read_stat("self")
+    return stat is not None and stat.split()[_TERMINAL] != b"0"

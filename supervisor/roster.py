@@ -1,12 +1,13 @@
 """The roster: what only this process knows of its workers, for everybody who asks who runs what."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
-from jobworker.store.roster import HeldType, Roster, RosterEntry
+from jobworker.store.roster import HeldSlot, HeldType, Roster, RosterEntry
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.breaker import Breaker, Hold
 from jobworker.supervisor.clock import RedisClock
@@ -14,6 +15,7 @@ from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.procfs import read_stat
+from jobworker.supervisor.slots import Held
 
 #: A pass reads this many workers at most, those read longest ago: about a millisecond of the loop.
 READ_PER_PASS: Final = 100
@@ -56,13 +58,21 @@ class RosterKeeper:
     def write(self, clock: RedisClock) -> Roster:
         """Return the roster as it is now."""
         self._read_some()
+        pool = self._pool
         return Roster(
-            workers=tuple(self._entry(worker, clock) for worker in self._pool.workers.values()),
-            restarts=self._pool.restarts,
+            workers=tuple(self._entry(worker, clock) for worker in pool.workers.values()),
+            restarts=pool.restarts,
             loop_lag_ms=round(1000 * self._lag.recent_seconds, 3),
             loop_lag_most_ms=round(1000 * self._lag.most_seconds, 3),
             held_types=tuple(_held_type(hold, clock) for hold in self._breaker.holds),
+            held_slots=tuple(self._held_slot(held, clock) for held in pool.crew.slots.held()),
+            stale=pool.releases.stale,
         )
+
+    def _held_slot(self, held: Held, clock: RedisClock) -> HeldSlot:
+        # The slots go by the loop's clock: what is left of the time is the same on both.
+        left_ns = round(1e9 * (held.until - time.monotonic()))
+        return HeldSlot(held.slot, clock.at_ms(self._clock_ns() + left_ns), held.why)
 
     def _read_some(self) -> None:
         now_ns = self._clock_ns()

@@ -32,6 +32,8 @@ log = structlog.get_logger("jobworker.session")
 
 #: How often the catalogue is published anew.
 PUBLISH_SECONDS: Final = 3600.0
+#: The wait after it could not be.
+PUBLISH_AGAIN_SECONDS: Final = 1.0
 #: How often ended jobs are swept; while some are left, how soon again.
 SWEEP_SECONDS: Final = 10.0
 SWEEP_ON_SECONDS: Final = 0.1
@@ -140,11 +142,18 @@ class Session:
         self._exchange.give_up()
 
     async def _publish_again(self) -> None:
-        """Keep our types known: what nobody has published for seven days is forgotten."""
+        """Tell what has changed, and keep our types known: what nobody has published for seven days is forgotten."""
+        changed, wait_seconds = self._pool.offer_changed, PUBLISH_SECONDS
         while True:
-            await asyncio.sleep(PUBLISH_SECONDS)
-            with suppress(StoreError):
-                await self._keeping.publish(list(self._pool.catalogue.values()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), wait_seconds)
+            changed.clear()
+            try:
+                await self._keeping.publish(list(self._pool.catalogue.values()), self._pool.size)
+            except StoreError:
+                wait_seconds = PUBLISH_AGAIN_SECONDS
+            else:
+                wait_seconds = PUBLISH_SECONDS
 
     async def _sweep_again(self) -> None:
         """Delete what has been kept long enough, also while nothing ends."""

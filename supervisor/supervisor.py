@@ -27,14 +27,17 @@ from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.echo import Echo
 from jobworker.supervisor.errors import SupervisorError
 from jobworker.supervisor.files import beat_file
+from jobworker.supervisor.lifespan import LifespanLimits
 from jobworker.supervisor.lock import NameLock
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
+from jobworker.supervisor.procfs import has_terminal
 from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.session import Session
+from jobworker.supervisor.slots import Restarts
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.worker import worker_body
@@ -55,7 +58,7 @@ def run(settings: Settings) -> int:
     # First of all: whatever is started from here on must not find them.
     notifier = Notifier.from_environment(os.environ)
     lock = NameLock.acquire(Path(settings.state.dir), settings.supervisor.name)
-    setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name}")
+    setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name} starting")
     become_subreaper()
     with asyncio.Runner(loop_factory=SupervisorLoop) as runner:
         return runner.run(_run(settings, lock, notifier))
@@ -95,15 +98,20 @@ class Supervisor:
         self._session: Session | None = None
         file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
         self._beacon = Beacon(file, notifier, self._redis_answers)
+        self._beacon.show = self._show_title
+        self._pool.reload_ended = self._beacon.reloaded
+        self._had_terminal = has_terminal()
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._failed: asyncio.Future[None] = loop.create_future()
 
     def _make_pool(self) -> Pool:
         mine = self._settings.supervisor
-        body = worker_body(mine.handlers, mine.name, keep_leftovers=mine.leftovers == "keep")
+        limits = LifespanLimits(mine.worker_max_jobs, mine.worker_max_age, mine.worker_max_rss_mb)
+        body = worker_body(mine.handlers, mine.name, limits, keep_leftovers=mine.leftovers == "keep")
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
-        return Pool(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop)
+        size, restarts = process_count(mine.workers), Restarts(mine.max_restarts, mine.max_restarts_within)
+        return Pool(size, mine.spares, forker.fork, self._killer, self._loop, restarts=restarts)
 
     async def run(self) -> int:
         """Serve until drained; return the exit code."""
@@ -141,7 +149,7 @@ class Supervisor:
         answers = {
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._stop,
-            signal.SIGHUP: self._begin_drain,
+            signal.SIGHUP: self._hang_up,
             signal.SIGQUIT: self._hurry,
             signal.SIGTTIN: self._add_worker,
             signal.SIGTTOU: self._remove_worker,
@@ -155,6 +163,20 @@ class Supervisor:
 
     def _stop(self) -> None:
         (self._hurry if self._stopping.is_set() else self._begin_drain)()
+
+    def _hang_up(self) -> None:
+        # A terminal that closes takes itself away from its processes before it says so; who is left a terminal, or
+        # never had one, is asked by a person or a service manager.
+        if self._had_terminal and not has_terminal():
+            self._begin_drain()
+        elif not self._stopping.is_set():
+            self._beacon.reloading()
+            self._pool.reload()
+
+    def _show_title(self) -> None:
+        doing = ", draining" if self._stopping.is_set() else ""
+        busy = f"{self._pool.busy}/{self._pool.size} busy"
+        setproctitle.setproctitle(f"jobworker supervisor {self._settings.supervisor.name} {busy}{doing}")
 
     def _begin_drain(self) -> None:
         # A terminal that closes may send SIGHUP twice, once through its shell: the second one is no hurry.
@@ -261,7 +283,7 @@ class Supervisor:
                 caller, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
             )
             self._lock.registered()
-            await incarnation.publish(list(self._pool.catalogue.values()))
+            await incarnation.publish(list(self._pool.catalogue.values()), self._pool.size)
         except BaseException:
             await caller.aclose()
             raise

@@ -24,6 +24,7 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.board import Board
 from jobworker.supervisor.execution import Execution
 from jobworker.supervisor.leftovers import NOTHING, Ended, Leftovers, reap
+from jobworker.supervisor.lifespan import Lifespan, LifespanLimits
 from jobworker.supervisor.mailbox import DONT_WAIT, End, MailboxClosed
 from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.pipes import OutputPipes
@@ -37,21 +38,26 @@ SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
 _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
-def worker_body(modules: Sequence[str], name: str, *, keep_leftovers: bool) -> Callable[[End, Board, OutputPipes], int]:
-    """Return what a fork of the supervisor `name` runs: a worker of these handler modules.
+def worker_body(
+    modules: Sequence[str], name: str, limits: LifespanLimits, *, keep_leftovers: bool
+) -> Callable[[End, Board, OutputPipes], int]:
+    """Return what a fork of the supervisor `name` runs: a worker of these handler modules, for as long as it may.
 
     `keep_leftovers`: what jobs leave running stays, unless their handler says otherwise.
     """
+    title = f"jobworker worker {name}"
 
     def body(mailbox: End, board: Board, pipes: OutputPipes) -> int:
-        _prepare(name)
+        setproctitle.setproctitle(f"{title} starting")
+        _prepare()
         try:
             hello = _load(modules, DEFAULT, mailbox)
         except LoadFailed as failure:
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
         mailbox.send(messages.encode(hello))
-        return Worker(mailbox, board, pipes, DEFAULT, keep_leftovers=keep_leftovers).run()
+        worker = Worker(mailbox, board, pipes, DEFAULT, Lifespan(limits), title, keep_leftovers=keep_leftovers)
+        return worker.run()
 
     return body
 
@@ -65,11 +71,22 @@ class Worker:
     """
 
     def __init__(
-        self, mailbox: End, board: Board, pipes: OutputPipes, registry: Registry, *, keep_leftovers: bool
+        self,
+        mailbox: End,
+        board: Board,
+        pipes: OutputPipes,
+        registry: Registry,
+        lifespan: Lifespan,
+        title: str,
+        *,
+        keep_leftovers: bool,
     ) -> None:
         self._mailbox = mailbox
         self._board = board
         self._registry = registry
+        self._lifespan = lifespan
+        #: What `ps` shows of every worker of this supervisor.
+        self._title = title
         self._keep_leftovers = keep_leftovers
         self._execution = Execution(registry, board, self._nudge)
         self._output = StandardOutput(pipes.sinks)
@@ -88,11 +105,14 @@ class Worker:
 
     def _run(self) -> int:
         while True:
+            # Half a microsecond each, and who looks at `ps` sees which job it is.
+            setproctitle.setproctitle(f"{self._title} idle")
             frame = self._mailbox.receive()
             if frame is None:
                 return 0
             assignment = messages.decode(frame)
             assert isinstance(assignment, Assignment)
+            setproctitle.setproctitle(f"{self._title} {assignment.type} {assignment.id}")
             report = self._attempt(assignment)
             try:
                 self._mailbox.send(messages.encode(report))
@@ -142,10 +162,10 @@ class Worker:
         return self._keep_leftovers if declared is None else declared == "keep"
 
     def _why_to_retire(self) -> str:
-        """Say what the job left behind that the next one must not meet."""
+        """Say what the job left behind that the next one must not meet, or that this was the last one."""
         if not (self._surroundings.streams_are_ours() and self._output.in_place()):
             return "its job closed or replaced stdin, stdout or stderr"
-        return self._left_threads()
+        return self._left_threads() or self._lifespan.why_it_ends()
 
     def _left_threads(self, *, daemons: bool = False) -> str:
         """Say which threads jobs left running, daemons or not; those of the modules' import are nobody's."""
@@ -189,10 +209,9 @@ class Surroundings:
                 signal.signal(number, do_nothing)
 
 
-def _prepare(name: str) -> None:
+def _prepare() -> None:
     # The supervisor's loop is still "running" in this copy; handlers need their own.
     asyncio._set_running_loop(None)  # noqa: SLF001 - there is no public word for it
-    setproctitle.setproctitle(f"jobworker worker {name}")
     for secret in SECRETS:
         os.environ.pop(secret, None)
     # Lines leave at once, here and in what the job starts.

@@ -8,6 +8,7 @@ from jobworker.cli.finding import Finding, counted, ok, problem, warning
 from jobworker.store.fleet import Supervisor
 from jobworker.store.inspection import Population
 from jobworker.store.keys import ALL_QUEUES
+from jobworker.store.roster import Roster
 
 #: After so long somebody should have taken over the jobs of a dead supervisor.
 REAPED_AFTER_MS: Final = 60_000
@@ -45,6 +46,18 @@ def lags(population: Population) -> Iterator[Finding]:
         if lag_ms is not None and lag_ms > LONGEST_LAG_MS:
             fact = f"the loop of supervisor {member.name} was blocked for {lag_ms:.0f} ms in the last minute"
             yield warning("supervisors", fact, "give it more CPU, or fewer workers: deadlines and cancels come late")
+
+
+def workers(population: Population) -> Iterator[Finding]:
+    """Whether every place for a worker is filled, with the handler code that is on disk."""
+    for member in _living(population):
+        roster = member.roster or Roster()
+        if roster.stale:
+            advice = "mend the handlers, then send SIGHUP to its process"
+            yield warning("workers", f"supervisor {member.name}: {roster.stale}", advice)
+        for held in roster.held_slots:
+            fact = f"supervisor {member.name} holds slot {held.slot} empty: workers keep dying there ({held.why})"
+            yield warning("workers", fact, "look at its log: `worker died` names the jobs; it tries again by itself")
 
 
 def dead(population: Population) -> Iterator[Finding]:
@@ -113,7 +126,7 @@ def held_types(population: Population) -> Iterator[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Population], Iterator[Finding]], ...]] = (
-    *(jobs, supervisors, records, lags, dead),
+    *(jobs, supervisors, records, lags, workers, dead),
     *(pauses, queues, handlers, held_types),
 )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.errors import JobNotFound, StoreMisconfigured
+from jobworker.store.errors import JobNotFound, StoreMisconfigured, Superseded
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import JobRecord
 from jobworker.store.states import JobState
@@ -59,7 +59,7 @@ ECHO = HandlerEntry("echo", {}, HandlerDefaults(queue="quick", timeout=None), "S
 
 
 def test_a_handler_is_listed_as_it_was_published(world: World, alpha: Supervisor) -> None:
-    world.run(alpha.incarnation.publish([ECHO, HandlerEntry("noop", {"type": "null"})]))
+    world.run(alpha.incarnation.publish([ECHO, HandlerEntry("noop", {"type": "null"})], 2))
     assert world.store.handlers() == {
         "echo": HandlerEntry(ECHO.type, ECHO.schema, ECHO.defaults, ECHO.description, ECHO.digest, START_MS),
         "noop": HandlerEntry("noop", {"type": "null"}, seen_ms=START_MS),
@@ -67,20 +67,20 @@ def test_a_handler_is_listed_as_it_was_published(world: World, alpha: Supervisor
 
 
 def test_the_newest_registration_of_a_handler_wins(world: World, alpha: Supervisor) -> None:
-    world.run(alpha.incarnation.publish([ECHO]))
+    world.run(alpha.incarnation.publish([ECHO], 2))
     world.advance(10)
-    world.run(world.register("beta").incarnation.publish([HandlerEntry("echo", {}, digest="d2")]))
+    world.run(world.register("beta").incarnation.publish([HandlerEntry("echo", {}, digest="d2")], 2))
     found = world.store.handlers()["echo"]
     assert (found.digest, found.seen_ms) == ("d2", START_MS + 10)
 
 
 def test_a_handler_that_nobody_has_published_for_a_week_goes(world: World, alpha: Supervisor) -> None:
-    world.run(alpha.incarnation.publish([ECHO]))
+    world.run(alpha.incarnation.publish([ECHO], 2))
     world.advance(7 * DAY_MS)
-    world.run(alpha.incarnation.publish([HandlerEntry("noop", {})]))
+    world.run(alpha.incarnation.publish([HandlerEntry("noop", {})], 2))
     assert world.store.handlers().keys() == {"echo", "noop"}
     world.advance(1)
-    world.run(alpha.incarnation.publish([HandlerEntry("noop", {})]))
+    world.run(alpha.incarnation.publish([HandlerEntry("noop", {})], 2))
     assert world.store.handlers().keys() == {"noop"}
 
 
@@ -97,3 +97,20 @@ def test_data_of_another_major_schema_is_not_ours(world: World) -> None:
     with pytest.raises(StoreMisconfigured, match=r"2\.0"):
         world.store.check_writable()
     assert world.snapshot() == {"meta": {"schema": "2.0"}}
+
+
+def test_the_record_follows_what_is_published(world: World, alpha: Supervisor) -> None:
+    entry = HandlerEntry("echo", {}, HandlerDefaults(max_crashes=5))
+    world.run(alpha.incarnation.publish([entry], 7))
+    [found] = world.store.fleet.supervisors()
+    assert (found.workers, found.types) == (7, {"echo": entry.fingerprint})
+    assert world.snapshot()["supervisor:alpha"]["crash_budgets"] == " echo=5"
+
+
+def test_who_was_superseded_publishes_nothing(world: World, alpha: Supervisor) -> None:
+    world.advance(alpha.incarnation.terms.lease_ms + 1)
+    world.register("alpha")
+    before = world.snapshot()
+    with pytest.raises(Superseded):
+        world.run(alpha.incarnation.publish([ECHO], 7))
+    assert world.snapshot() == before

@@ -18,7 +18,7 @@ from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
 from jobworker.store.report import LogChunk, Progress
-from jobworker.store.roster import HeldType, Roster, RosterEntry
+from jobworker.store.roster import HeldSlot, HeldType, Roster, RosterEntry
 from jobworker.store.states import ENDED, JobState, Outcome
 from jobworker.store.stats import Sums
 from tests.support.page import Page, quoted
@@ -30,7 +30,10 @@ LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua"
 RECEIPT = Receipt(0.5, 0.25, 0.125, 1024)
 ERROR = ErrorInfo("ValueError", "no such luck", "Traceback …")
 HELD = HeldType("mail", "it crashes", 1_800_000_000_000, 1_800_000_010_000)
-ROSTER = Roster((RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1, held_types=(HELD,))
+SLOT = HeldSlot(1, 1_800_000_000_000, "SIGSEGV before it reported")
+ROSTER = Roster(
+    (RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1, held_types=(HELD,), held_slots=(SLOT,)
+)
 OPTIONS: dict[str, Any] = {"timeout_ms": 1000, "max_attempts": 5, "max_crashes": 5, "backoff": Backoff()}
 
 
@@ -38,7 +41,7 @@ def live(world: World) -> Iterator[None]:
     """Let jobs have every end, and stop wherever something new may be in Redis."""
     alpha = world.register("alpha", queues="default mail=2")
     entry = HandlerEntry("echo", {"type": "object"}, HandlerDefaults(timeout=5.0), "Return it.", "digest")
-    world.run(alpha.incarnation.publish([entry]))
+    world.run(alpha.incarnation.publish([entry], 2))
     alpha.beat(ROSTER)
     alpha.tally(1, Sums("echo", {"succeeded": 1}, 10, 5, 5, 4096))
     world.store.pause("mail", who="somebody", reason="a flood")
@@ -198,7 +201,7 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
 def test_the_fields_of_what_is_json_are_those_of_its_structs() -> None:
     structs: tuple[type[Struct], ...] = (
         *(Backoff, ErrorInfo, Progress, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry),
-        HeldType,
+        *(HeldType, HeldSlot),
     )
     rows = {row[0]: set(quoted(row[1])) for row in PAGE.rows("What the JSON holds")}
     assert rows == {struct.__name__: set(struct.__struct_fields__) for struct in structs}

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobworker.store.states import JobState
@@ -122,6 +124,41 @@ def test_the_service_manager_hears_all_from_ready_to_stopping(
     gate.open()
     assert command.wait() == 0
     assert manager.count("READY=1") == 1
+
+
+def test_the_service_manager_hears_of_a_reload_and_when_it_is_over(place: Workplace, manager: ServiceManager) -> None:
+    command = place.start(NOTIFY_SOCKET=manager.address)
+    wait_until(lambda: manager.has_heard("READY=1"))
+    asked_us = time.monotonic_ns() // 1000
+    command.signal(signal.SIGHUP)
+    wait_until(lambda: manager.count("READY=1") == 2)
+    [told] = [message for message in manager.heard if "RELOADING=1" in message]
+    began = dict(line.split("=", 1) for line in told)
+    assert asked_us <= int(began["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+    assert began["STATUS"] == "reloading"
+    assert manager.heard.index(told) < len(manager.heard) - 1
+
+
+def test_ps_shows_what_supervisor_and_workers_do(place: Workplace, gate: Gate) -> None:
+    command = place.start("--grace", "600", "--spares", "0", workers=1)
+    command.wait_for("ready")
+    supervisor = psutil.Process(command.process.pid)
+    [worker] = supervisor.children()
+    wait_until(lambda: title_of(supervisor) == "jobworker supervisor one 0/1 busy")
+    wait_until(lambda: title_of(worker) == "jobworker worker one idle")
+    job_id = place.submit("gate", gate.payload)
+    gate.wait_for_attempt()
+    assert title_of(worker) == f"jobworker worker one gate {job_id}"
+    wait_until(lambda: title_of(supervisor) == "jobworker supervisor one 1/1 busy")
+    command.signal(signal.SIGTERM)
+    wait_until(lambda: title_of(supervisor) == "jobworker supervisor one 1/1 busy, draining")
+    gate.open()
+    assert command.wait() == 0
+
+
+def title_of(process: psutil.Process) -> str:
+    # What is left of the old title is zeros.
+    return " ".join(process.cmdline()).rstrip()
 
 
 def test_a_supervisor_that_hangs_feeds_no_watchdog(place: Workplace, manager: ServiceManager) -> None:

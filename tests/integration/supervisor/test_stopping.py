@@ -49,20 +49,32 @@ def test_a_terminal_that_closes_lets_running_jobs_end(place: Workplace, gate: Ga
     assert place.store.fleet.supervisors() == []
 
 
-def test_sighup_drains_however_often_it_comes(place: Workplace, gate: Gate) -> None:
+def test_sighup_hurries_no_drain_however_often_it_comes(place: Workplace, gate: Gate) -> None:
     command = place.start("--grace", "600")
     command.wait_for("ready")
     job_id = place.submit("gate", gate.payload)
     gate.wait_for_attempt()
-    command.signal(signal.SIGHUP)
+    command.signal(signal.SIGTERM)
     command.wait_for("draining")
-    last = beat_of(place)
-    command.signal(signal.SIGHUP)
-    wait_until(lambda: beat_of(place).at_ns > last.at_ns)
+    for _ in range(2):
+        last = beat_of(place)
+        command.signal(signal.SIGHUP)
+        wait_until(lambda last=last: beat_of(place).at_ns > last.at_ns)  # type: ignore[misc] # mypy: lambda's default
     assert "hurrying" not in command.err
     gate.open()
     assert command.wait() == 0
     assert place.store.get(job_id).status is JobState.SUCCEEDED
+
+
+def test_a_sighup_that_a_person_sends_while_the_terminal_is_there_reloads(place: Workplace) -> None:
+    terminal = place.start(prefix=(sys.executable, "-c", TERMINAL))
+    terminal.wait_for("ready")
+    supervisor = psutil.Process(beat_of(place).pid)
+    supervisor.send_signal(signal.SIGHUP)
+    terminal.wait_for("handlers are reloaded")
+    assert place.run("pid").status is JobState.SUCCEEDED
+    supervisor.terminate()
+    wait_until(lambda: is_gone(supervisor))
 
 
 def test_sigquit_puts_running_jobs_back_at_once(place: Workplace, gate: Gate) -> None:

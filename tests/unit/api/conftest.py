@@ -21,7 +21,7 @@ from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
-from jobworker.store.scripts import script
+from jobworker.store.scripts import Argument, script
 from jobworker.store.settings import Settings
 from tests.support.redis_source import RedisSource
 from tests.support.reply import Reply
@@ -79,8 +79,15 @@ class Api:
 
     def publish(self, type_name: str, **defaults: Any) -> None:
         """Do what a supervisor does that can run `type_name`."""
-        entry = HandlerEntry(type=type_name, schema={}, defaults=HandlerDefaults(**defaults))
-        script("publish").run(self.client, [self.keys.handlers], [type_name, msgspec.json.encode(entry)])
+        self.publish_entry(HandlerEntry(type=type_name, schema={}, defaults=HandlerDefaults(**defaults)))
+
+    def publish_entry(self, entry: HandlerEntry) -> None:
+        """Do it with all that the entry says."""
+        record = self.keys.supervisor("publisher")
+        self.client.hset(record, mapping={"epoch": 1, "lease_end": 1})
+        offer: list[Argument] = [self.keys.base, "publisher", 1, 2, "{}", "", entry.type, msgspec.json.encode(entry)]
+        script("publish").run(self.client, [record, self.keys.handlers], offer)
+        self.client.delete(record)
 
     def lose_redis(self, reason: str) -> None:
         """Let a call fail as it does when Redis is away."""

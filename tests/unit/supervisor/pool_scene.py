@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import Any
 
 from jobworker.supervisor.messages import Report
 from jobworker.supervisor.pool import Pool
@@ -56,7 +57,7 @@ class Told:
 class Scene:
     """A pool of two workers and a spare."""
 
-    def __init__(self, running: Running, stand_ins: StandIns, **options: float) -> None:
+    def __init__(self, running: Running, stand_ins: StandIns, **options: Any) -> None:
         self.runner, self.loop = running
         self.stand_ins = stand_ins
         self.killer = Killed()

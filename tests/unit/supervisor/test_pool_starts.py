@@ -59,7 +59,7 @@ def test_a_first_fork_that_is_refused_fails_the_start_with_its_reason(scene: Sce
 
 
 def test_a_fork_that_is_refused_later_is_tried_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobworker.supervisor.pool.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("jobworker.supervisor.starts.FIRST_WAIT_SECONDS", 0.01)
     scene.full()
     scene.stand_ins.failure = OSError(errno.EAGAIN, "Resource temporarily unavailable")
     scene.made[0].stage = Stage.BUSY
@@ -74,7 +74,7 @@ def test_a_loop_of_deaths_at_start_is_braked_and_the_old_workers_go_on(scene: Sc
     scene.full()
     scene.made[0].stage = Stage.BUSY
     scene.die(scene.made[0])
-    scene.pool._wait_seconds = 0.01
+    scene.pool._starts.wait_seconds = 0.01
     for wait_seconds in (0.01, 0.02, 0.04):
         forked = len(scene.made)
         scene.die(scene.made[-1])
@@ -103,7 +103,7 @@ def test_a_worker_that_has_proven_itself_is_replaced_without_delay(scene: Scene)
 
 def test_a_report_takes_the_brake_off(scene: Scene) -> None:
     scene.full()
-    scene.pool._wait_seconds = 20.0
+    scene.pool._starts.wait_seconds = 20.0
     scene.made[0].stage = Stage.BUSY
     report(scene.made[0])
     scene.let_pass()

@@ -18,6 +18,7 @@ from jobworker.handlers.registry import Registry
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages, worker
 from jobworker.supervisor.board import Board, boottime_ns
+from jobworker.supervisor.lifespan import Lifespan, LifespanLimits
 from jobworker.supervisor.mailbox import End, open_mailbox
 from jobworker.supervisor.messages import Assignment, Importing, Report
 from jobworker.supervisor.pipes import OutputPipes
@@ -50,13 +51,14 @@ def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Office:
     """Runs a worker on a few assignments."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: LifespanLimits = LifespanLimits()) -> None:  # noqa: B008 - it is frozen
         self.registry = Registry()
         self.ours, theirs = open_mailbox()
         board = Board()
         board.fence_ns = boottime_ns() + 10**12
         self.pipes = OutputPipes.open()
-        self.worker = Worker(theirs, board, self.pipes, self.registry, keep_leftovers=False)
+        lifespan, title = Lifespan(limits), "jobworker worker test"
+        self.worker = Worker(theirs, board, self.pipes, self.registry, lifespan, title, keep_leftovers=False)
         self.theirs, self.board = theirs, board
 
     def declare(self, name: str, function: Callable[..., Any]) -> None:
@@ -179,8 +181,7 @@ def test_the_folder_is_put_back_also_when_it_was_removed(tmp_path: Path) -> None
 def test_secrets_leave_the_environment_and_output_is_not_buffered(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE", "PYTHONUNBUFFERED"):
         monkeypatch.setenv(name, "secret")
-    monkeypatch.setattr("setproctitle.setproctitle", lambda _title: None)
-    worker._prepare("one")
+    worker._prepare()
     assert "JOBWORKER_REDIS_URL" not in os.environ
     assert "JOBWORKER_REDIS_URL_FILE" not in os.environ
     assert os.environ["PYTHONUNBUFFERED"] == "1"

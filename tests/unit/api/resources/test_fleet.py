@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.roster import HeldType, Roster, RosterEntry
-from jobworker.store.scripts import script
+from jobworker.store.roster import HeldSlot, HeldType, Roster, RosterEntry
 from tests.unit.api.conftest import Api
 
 Supervise = Callable[..., int]
 
 LISTS = ["/queues", "/supervisors", "/workers", "/handlers"]
+SLOT = HeldSlot(1, 1_800_000_000_000, "SIGSEGV before it reported")
 WORKER = RosterEntry(pid=7, state="idle", started_ms=1_800_000_000_123, jobs=3, rss_bytes=4096, cpu_seconds=0.25)
 HELD = HeldType("mail", "it crashes", 1_800_000_000_000, 1_800_000_010_000)
 
@@ -74,7 +74,7 @@ def test_what_a_supervisor_s_record_does_not_tell_is_null(api: Api, supervise: S
     [found] = items(api, "/supervisors")
     assert {name for name, value in found.items() if value is None} == {
         *("host", "pid", "version", "workers", "heard_at", "restarts", "loop_lag_ms", "loop_lag_most_ms"),
-        "held_types",
+        *("held_types", "held_slots", "stale"),
     }
     assert items(api, "/workers") == []
 
@@ -125,7 +125,7 @@ def test_a_queue_that_never_held_a_job_is_404(api: Api, name: str) -> None:
 
 def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Supervise) -> None:
     api.post("/jobs", {"queue": "mail"})
-    roster = Roster((WORKER,), 2, 1.5, 60.25, (HELD,))
+    roster = Roster((WORKER,), 2, 1.5, 60.25, (HELD,), (SLOT,), "it does not load")
     epoch = supervise("alpha", roster=roster, queues="mail=3 images=1", claim_for=[7])
     [supervisor] = items(api, "/supervisors")
     assert is_now(supervisor.pop("started_at"))
@@ -151,6 +151,8 @@ def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Su
                 "until": "2027-01-15T08:00:10.000Z",
             }
         ],
+        "held_slots": [{"slot": 1, "until": "2027-01-15T08:00:00.000Z", "why": "SIGSEGV before it reported"}],
+        "stale": "it does not load",
     }
 
 
@@ -186,7 +188,7 @@ def test_handlers_are_shown_by_name_as_they_were_declared(api: Api) -> None:
     api.publish("noop")
     defaults = HandlerDefaults(queue="images", timeout=None)
     entry = HandlerEntry("image.resize", {"type": "object"}, defaults, "Resizes.", "d1")
-    script("publish").run(api.client, [api.keys.handlers], [entry.type, msgspec.json.encode(entry)])
+    api.publish_entry(entry)
     resize, noop = items(api, "/handlers")
     assert is_now(resize.pop("seen_at"))
     assert resize == {
