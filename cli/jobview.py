@@ -60,7 +60,10 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
         yield "paused", printable(describe_pause(pause))
     yield from ((label, printable(str(job[name]))) for name, label in _FACTS.items() if job.get(name) is not None)
     yield "attempts", _budgets(job)
-    yield from ((_ordinal(attempt), printable(_verdict(attempt))) for attempt in job["attempts"])
+    for attempt in job["attempts"]:
+        yield _ordinal(attempt), printable(_verdict(attempt))
+        if attempt.get("stack"):
+            yield "    hung in", printable(attempt["stack"])
     yield from _durations(job)
     yield "payload", _json(job.get("payload"))
     if job.get("error"):

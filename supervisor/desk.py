@@ -22,6 +22,7 @@ from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
+from jobworker.supervisor.stack import trim
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -41,6 +42,8 @@ class Attempt(Struct, frozen=True):
     agenda: tuple[Due, ...] = ()
     #: When its worker was sent the job; inf: not yet.
     handed_at: float = math.inf
+    #: The stack in which it hung, as its worker wrote it.
+    dump: bytes = b""
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
     dropped: bool = False
 
@@ -192,7 +195,7 @@ class Desk:
             outcome=verdict.outcome.value,
             why=verdict.message,
         )
-        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict))
+        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict, trim(attempt.dump)))
 
     def _conclude(self, attempt: Attempt, settle: Settle) -> None:
         pid = attempt.worker.pid
@@ -214,6 +217,8 @@ class Desk:
         if later:
             self._deadlines.set(pid, began_at + later[0].after_seconds)
         match due.step:
+            case Step.STACK:
+                attempt.worker.ask_stack()
             case Step.KILL:
                 self._kill_overdue(pid)
 
@@ -224,6 +229,8 @@ class Desk:
         if pid in self._attempts:
             why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
             self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+            # Whatever is there by now: the kill waits for nothing.
+            self._attempts[pid] = msgspec.structs.replace(attempt, dump=attempt.worker.stack.dump())
 
     def _start_of(self, attempt: Attempt) -> float:
         """When the attempt began: it is never killed early, however late its worker was scheduled."""

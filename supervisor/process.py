@@ -17,6 +17,7 @@ import structlog
 
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import End, MailboxClosed, open_mailbox
+from jobworker.supervisor.stack import StackFile
 from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -40,14 +41,15 @@ class Stage(enum.Enum):
 
 
 class WorkerProcess:
-    """A forked worker: its pid, its mailbox, its board, and what we intend with it."""
+    """A forked worker: its pid, its mailbox, its board, the file for its stack, and what we intend with it."""
 
-    def __init__(self, pid: int, ours: End, theirs: End, board: Board) -> None:
+    def __init__(self, pid: int, ours: End, theirs: End, board: Board, stack: StackFile) -> None:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
         self.started_ns = boottime_ns()
         self.mailbox = ours
         self.board = board
+        self.stack = stack
         self.stage = Stage.STARTING
         #: The handler module that it imports, or has imported last.
         self.module = ""
@@ -57,6 +59,10 @@ class WorkerProcess:
         #: Whether its pid may be another process's by now.
         self.reaped = False
         self._theirs = theirs
+
+    def ask_stack(self) -> bool:
+        """Have it write its stack into `stack`, soon; False when its job has taken away what would answer."""
+        return not self.reaped and self.stack.ask(self.pid, self.pidfd)
 
     def dismiss(self) -> None:
         """Tell an idle worker to end: it reads an end of file."""
@@ -85,6 +91,7 @@ class WorkerProcess:
         self.mailbox.close()
         self._theirs.close()
         self.board.close()
+        self.stack.close()
 
 
 class Forker:
@@ -100,15 +107,15 @@ class Forker:
         """Fork a worker; the caller must be single-threaded. Raises OSError when the system has no more room."""
         assert threading.active_count() == 1, "a fork beside threads may copy a held lock"
         ours, theirs = open_mailbox()
-        board = Board()
+        board, stack = Board(), StackFile()
         try:
-            return WorkerProcess(self._fork(theirs, board), ours, theirs, board)
+            return WorkerProcess(self._fork(theirs, board, stack), ours, theirs, board, stack)
         except OSError:
-            for part in (ours, theirs, board):
+            for part in (ours, theirs, board, stack):
                 part.close()
             raise
 
-    def _fork(self, theirs: End, board: Board) -> int:
+    def _fork(self, theirs: End, board: Board, stack: StackFile) -> int:
         supervisor = os.getpid()
         # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -116,15 +123,16 @@ class Forker:
             pid = os.fork()
             if pid == 0:
                 # This is where a worker leaves the supervisor's code. It never returns into its loop.
-                self._become_worker(supervisor, theirs, board)
+                self._become_worker(supervisor, theirs, board, stack)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return pid
 
-    def _become_worker(self, supervisor: int, mailbox: End, board: Board) -> None:
+    def _become_worker(self, supervisor: int, mailbox: End, board: Board, stack: StackFile) -> None:
         status = WORKER_BROKEN
         try:
-            _detach(supervisor, {mailbox.fileno(), *self._keep}, self._open_files)
+            _detach(supervisor, {mailbox.fileno(), stack.fileno(), *self._keep}, self._open_files)
+            stack.answer()
             # What a job forks may outlive us all, and must not keep our successor from the lock.
             os.register_at_fork(after_in_child=partial(_close_all, self._keep))
             status = self._body(mailbox, board)

@@ -1,6 +1,7 @@
 """What /proc tells of a process, read with as little as that takes."""
 
 import os
+from pathlib import Path
 
 
 def read_stat(pid: int | str) -> bytes | None:
@@ -18,3 +19,13 @@ def read_stat(pid: int | str) -> bytes | None:
         os.close(descriptor)
     # The command's name stands in parentheses and may hold anything: the last one closes it.
     return data[data.rindex(b")") + 2 :]
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process handles a signal itself; False when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return False
+    line = next(line for line in status.split(b"\n") if line.startswith(b"SigCgt:"))
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)

@@ -34,8 +34,8 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
     )
 
 
-def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
-    """Turn the verdict on a dead worker into a settle."""
+def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, stack: str = "") -> Settle:
+    """Turn the verdict on a dead worker, and the stack in which it hung, into a settle."""
     if verdict.outcome in FREE:
         return put_back(claim, verdict.outcome)
     error = ErrorInfo(type=verdict.outcome.value, message=verdict.message)
@@ -47,7 +47,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
         max_crashes=budget.max_crashes,
         delay_ms=_delay_ms(claim, budget, verdict.outcome, None),
         error=error,
-        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code),
+        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code, stack=stack or None),
     )
 
 

@@ -13,6 +13,7 @@ from jobworker.supervisor.board import Board
 from jobworker.supervisor.mailbox import open_mailbox
 from jobworker.supervisor.messages import Assignment, Hello, Message, Report
 from jobworker.supervisor.process import WorkerProcess
+from jobworker.supervisor.stack import StackFile
 
 ENTRY = HandlerEntry("echo", {}, HandlerDefaults())
 HELLO = Hello((ENTRY,), "digest")
@@ -33,7 +34,7 @@ class StandIns:
         process = subprocess.Popen(["/bin/sleep", "600"])
         # Whoever tests reaps it.
         process.returncode = 0
-        worker = WorkerProcess(process.pid, *open_mailbox(), Board())
+        worker = WorkerProcess(process.pid, *open_mailbox(), Board(), StackFile())
         self.made.append(worker)
         return worker
 
