@@ -139,6 +139,8 @@ class AttemptView(Struct, frozen=True):
     supervisor: str
     receipt: Receipt | None
     reason: str | None
+    #: In which it hung when it was killed at its deadline.
+    stack: str | None
 
 
 class ProgressView(Struct, frozen=True):

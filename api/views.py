@@ -84,6 +84,7 @@ def _view_attempt(attempt: Attempt) -> AttemptView:
         supervisor=attempt.supervisor,
         receipt=detail.receipt,
         reason=detail.reason,
+        stack=detail.stack,
     )
 
 

@@ -64,7 +64,10 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
     if job.get("log_bytes"):
         yield "output", f"{job['log_bytes']:,} bytes (jobworker log {job['id']})"
     yield "attempts", _budgets(job)
-    yield from ((_ordinal(attempt), printable(_verdict(attempt))) for attempt in job["attempts"])
+    for attempt in job["attempts"]:
+        yield _ordinal(attempt), printable(_verdict(attempt))
+        if attempt.get("stack"):
+            yield "    hung in", printable(attempt["stack"])
     yield from _durations(job)
     yield "payload", _json(job.get("payload"))
     if job.get("error"):

@@ -112,7 +112,8 @@ class Settle(Struct, frozen=True):
     def size_bytes(self) -> int:
         """How much it adds to a call, roughly: what is not bounded elsewhere."""
         traceback = len(self.error.traceback or "") if self.error else 0
-        return len(self.result) + 2 * traceback + chunks_bytes(self.log) + 200
+        stack = len(self.detail.stack or "") if self.detail else 0
+        return len(self.result) + 2 * traceback + stack + chunks_bytes(self.log) + 200
 
 
 class Wanted(Struct, frozen=True):

@@ -55,6 +55,8 @@ class AttemptDetail(Struct, frozen=True, omit_defaults=True):
     exit_code: int | None = None
     receipt: Receipt | None = None
     reason: str | None = None
+    #: In which it hung when it was killed at its deadline.
+    stack: str | None = None
 
 
 class Attempt(Struct, frozen=True):

@@ -9,6 +9,8 @@ from msgspec import Struct
 class Step(enum.Enum):
     """What is done to an attempt that is still running."""
 
+    #: Ask in what it hangs.
+    STACK = "stack"
     KILL = "kill"
 
 
@@ -22,10 +24,12 @@ class Due(Struct, frozen=True):
 
 #: Of an attempt with no deadline and nothing else to come.
 NOTHING: Final[tuple[Due, ...]] = ()
+#: So long before a deadline the stack is asked for: a worker that gets the CPU has written it by then.
+STACK_SECONDS: Final = 0.02
 
 
 def agenda_of(timeout_seconds: float | None) -> tuple[Due, ...]:
     """Return the steps in the order in which they are due."""
     if timeout_seconds is None:
         return NOTHING
-    return (Due(timeout_seconds, Step.KILL),)
+    return (Due(max(timeout_seconds - STACK_SECONDS, 0.0), Step.STACK), Due(timeout_seconds, Step.KILL))

@@ -26,6 +26,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
+from jobworker.supervisor.stack import trim
 from jobworker.supervisor.tree import Killer, freeze, thaw
 from jobworker.supervisor.verdict import Intent, judge
 
@@ -47,6 +48,8 @@ class Attempt(Struct, frozen=True):
     agenda: tuple[Due, ...] = ()
     #: When its worker was sent the job; inf: not yet.
     handed_at: float = math.inf
+    #: The stack in which it hung, as its worker wrote it.
+    dump: bytes = b""
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
     dropped: bool = False
     #: What processes used that its worker left when it died.
@@ -237,7 +240,8 @@ class Desk:
             outcome=verdict.outcome.value,
             why=verdict.message,
         )
-        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict, self._receipt(worker)))
+        receipt, stack = self._receipt(worker), trim(attempt.dump)
+        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict, receipt, stack))
 
     def _receipt(self, worker: WorkerProcess) -> Receipt | None:
         """What the attempt cost of which a worker died; None if it had not begun."""
@@ -272,6 +276,8 @@ class Desk:
         if later:
             self._deadlines.set(pid, began_at + later[0].after_seconds)
         match due.step:
+            case Step.STACK:
+                attempt.worker.ask_stack()
             case Step.KILL:
                 self._freeze_overdue(pid)
 
@@ -285,13 +291,19 @@ class Desk:
     def _kill_overdue(self) -> None:
         pids, self._overdue_pids = self._overdue_pids, []
         for attempt in filter(None, map(self._attempts.get, pids)):
-            # A report that is already there wins.
-            self._pool.read(attempt.worker)
-            if attempt.worker.pid in self._attempts:
-                why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
-                self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
-            else:
-                thaw(attempt.worker.pid)
+            why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
+            self._kill_unless_reported(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+
+    def _kill_unless_reported(self, worker: WorkerProcess, intent: Intent) -> None:
+        # A report that is already there wins.
+        self._pool.read(worker)
+        attempt = self._attempts.get(worker.pid)
+        if attempt is None:
+            thaw(worker.pid)
+            return
+        self._pool.kill(worker, intent)
+        # Whatever is there by now: the kill waits for nothing.
+        self._attempts[worker.pid] = msgspec.structs.replace(attempt, dump=worker.stack.dump())
 
     def _start_of(self, attempt: Attempt) -> float:
         """When the attempt began: it is never killed early, however late its worker was scheduled."""

@@ -22,6 +22,7 @@ from jobworker.supervisor.mailbox import BadFrame, End, MailboxClosed, open_mail
 from jobworker.supervisor.messages import Message, decode
 from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.receipts import Remains
+from jobworker.supervisor.stack import StackFile
 from jobworker.supervisor.verdict import Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -50,15 +51,16 @@ class Stage(enum.Enum):
 
 
 class WorkerProcess:
-    """A forked worker: its pid, its mailbox, its board, its output, and what we intend with it."""
+    """A forked worker: its pid, its mailbox, its board, its output, its stack, and what we intend with it."""
 
-    def __init__(self, pid: int, ours: End, theirs: End, board: Board, pipes: OutputPipes) -> None:
+    def __init__(self, pid: int, ours: End, theirs: End, board: Board, pipes: OutputPipes, stack: StackFile) -> None:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
         self.started_ns = boottime_ns()
         self.mailbox = ours
         self.board = board
         self.pipes = pipes
+        self.stack = stack
         self.stage = Stage.STARTING
         #: Which release of the handler code it was forked for, and the place that it fills; told by the pool.
         self.release = 0
@@ -73,6 +75,10 @@ class WorkerProcess:
         #: What it used, once it was reaped.
         self.remains: Remains | None = None
         self._theirs = theirs
+
+    def ask_stack(self) -> bool:
+        """Have it write its stack into `stack`, soon; False when its job has taken away what would answer."""
+        return not self.reaped and self.stack.ask(self.pid, self.pidfd)
 
     def dismiss(self) -> None:
         """Tell an idle worker to end: it reads an end of file."""
@@ -112,6 +118,7 @@ class WorkerProcess:
         self._theirs.close()
         self.board.close()
         self.pipes.close()
+        self.stack.close()
 
 
 class Forker:
@@ -130,13 +137,14 @@ class Forker:
             ours, theirs = (made.enter_context(closing(end)) for end in open_mailbox())
             board = made.enter_context(closing(Board()))
             pipes = made.enter_context(closing(OutputPipes.open()))
-            worker = WorkerProcess(self._fork(theirs, board, pipes), ours, theirs, board, pipes)
+            stack = made.enter_context(closing(StackFile()))
+            worker = WorkerProcess(self._fork(theirs, board, pipes, stack), ours, theirs, board, pipes, stack)
             # From here on they are closed with the worker.
             made.pop_all()
         pipes.close_sinks()
         return worker
 
-    def _fork(self, theirs: End, board: Board, pipes: OutputPipes) -> int:
+    def _fork(self, theirs: End, board: Board, pipes: OutputPipes, stack: StackFile) -> int:
         supervisor = os.getpid()
         # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
         blocked = _set_mask(signal.SIG_BLOCK, _ALL_SIGNALS)
@@ -144,15 +152,17 @@ class Forker:
             pid = os.fork()
             if pid == 0:
                 # This is where a worker leaves the supervisor's code. It never returns into its loop.
-                self._become_worker(supervisor, theirs, board, pipes)
+                self._become_worker(supervisor, theirs, board, pipes, stack)
         finally:
             _set_mask(signal.SIG_SETMASK, blocked)
         return pid
 
-    def _become_worker(self, supervisor: int, mailbox: End, board: Board, pipes: OutputPipes) -> None:
+    def _become_worker(self, supervisor: int, mailbox: End, board: Board, pipes: OutputPipes, stack: StackFile) -> None:
         status = WORKER_BROKEN
         try:
-            _detach(supervisor, {mailbox.fileno(), *pipes.sinks, *self._keep}, self._open_files)
+            kept = {mailbox.fileno(), *pipes.sinks, stack.fileno(), *self._keep}
+            _detach(supervisor, kept, self._open_files)
+            stack.answer()
             # What a job forks may outlive us all, and must not keep our successor from the lock.
             os.register_at_fork(after_in_child=partial(_close_all, self._keep))
             status = self._body(mailbox, board, pipes)

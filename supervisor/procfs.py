@@ -1,6 +1,7 @@
 """What /proc tells of a process, read with as little as that takes."""
 
 import os
+from pathlib import Path
 from typing import Final
 
 #: Where /proc/PID/stat has the controlling terminal, counted from the state; 0: none.
@@ -30,3 +31,13 @@ def has_terminal() -> bool:
     """Whether a terminal controls this process: one that has hung up does no longer."""
     stat = read_stat("self")
     return stat is not None and stat.split()[_TERMINAL] != b"0"
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process handles a signal itself; False when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return False
+    line = next(line for line in status.split(b"\n") if line.startswith(b"SigCgt:"))
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)

@@ -36,8 +36,10 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
     )
 
 
-def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Receipt | None = None) -> Settle:
-    """Turn the verdict on a dead worker into a settle."""
+def settle_verdict(
+    claim: Claim, budget: Budget, verdict: Verdict, receipt: Receipt | None = None, stack: str = ""
+) -> Settle:
+    """Turn the verdict on a dead worker, what it cost and the stack in which it hung into a settle."""
     if verdict.outcome in FREE:
         return put_back(claim, verdict.outcome)
     error = ErrorInfo(type=verdict.outcome.value, message=verdict.message)
@@ -51,7 +53,9 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict, receipt: Rece
         delay_ms=_delay_ms(claim, budget, verdict.outcome, None),
         error=error,
         receipt=receipt,
-        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code, receipt=receipt),
+        detail=AttemptDetail(
+            error=error, signal=verdict.signal, exit_code=verdict.exit_code, receipt=receipt, stack=stack or None
+        ),
     )
 
 

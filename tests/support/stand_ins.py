@@ -14,6 +14,7 @@ from jobworker.supervisor.mailbox import open_mailbox
 from jobworker.supervisor.messages import Assignment, Hello, Message, Report
 from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.process import WorkerProcess
+from jobworker.supervisor.stack import StackFile
 
 ENTRY = HandlerEntry("echo", {}, HandlerDefaults())
 HELLO = Hello((ENTRY,), "digest")
@@ -34,7 +35,7 @@ class StandIns:
         process = subprocess.Popen(["/bin/sleep", "600"])
         # Whoever tests reaps it.
         process.returncode = 0
-        worker = WorkerProcess(process.pid, *open_mailbox(), Board(), OutputPipes.open())
+        worker = WorkerProcess(process.pid, *open_mailbox(), Board(), OutputPipes.open(), StackFile())
         self.made.append(worker)
         return worker
 

@@ -149,7 +149,9 @@ def test_types_that_come_and_go_are_told_and_an_old_worker_is_no_dead_end_for_a_
 
 def test_a_broken_module_keeps_the_old_workers_and_is_told_until_it_is_mended(place: Workplace, module: Path) -> None:
     command = start(place, module, workers=2)
-    wait_until(lambda: len(place.store.fleet.workers()) == 3)
+    # One that is still starting would read the broken code.
+    ready = ["idle", "idle", "spare"]
+    wait_until(lambda: sorted(worker.state for worker in place.store.fleet.workers()) == ready)
     before = {worker.pid for worker in place.store.fleet.workers()}
     module.write_text("import nothing_of_this_name\n")
     for times in (1, 2):

@@ -96,7 +96,12 @@ def test_a_result_of_null_and_no_result_look_alike() -> None:
 def test_an_attempt_is_shown_whole() -> None:
     receipt = Receipt(wall_seconds=1.0, cpu_user_seconds=0.5, cpu_system_seconds=0.25, peak_rss_bytes=1024)
     detail = AttemptDetail(
-        error=ErrorInfo("ValueError", "no", "Traceback…"), signal="SIGKILL", exit_code=-9, receipt=receipt, reason="why"
+        error=ErrorInfo("ValueError", "no", "Traceback…"),
+        signal="SIGKILL",
+        exit_code=-9,
+        receipt=receipt,
+        reason="why",
+        stack="Thread …",
     )
     attempt = Attempt(Outcome.TIMED_OUT, 2, CREATED_MS, CREATED_MS + 1250, "alpha", 7, 4711, detail)
     assert view(attempts=(attempt,))["attempts"] == [
@@ -118,6 +123,7 @@ def test_an_attempt_is_shown_whole() -> None:
                 "peak_rss_bytes": 1024,
             },
             "reason": "why",
+            "stack": "Thread …",
         }
     ]
 
@@ -126,7 +132,7 @@ def test_an_attempt_of_which_little_is_known_has_nulls() -> None:
     attempt = Attempt(Outcome.LOST, 1, CREATED_MS, CREATED_MS, "alpha", 7, 4711, AttemptDetail())
     [shown] = view(attempts=(attempt,))["attempts"]
     assert [name for name, value in shown.items() if value is None] == [
-        *("error", "signal", "exit_code", "receipt", "reason")
+        *("error", "signal", "exit_code", "receipt", "reason", "stack")
     ]
 
 

@@ -79,12 +79,13 @@ def test_each_failed_attempt_is_shown_with_outcome_and_verdict() -> None:
         {"attempt": 1, "outcome": "raised", "duration": 0.5, "reason": None, "worker": 7, "supervisor": "vm"}
         | {"error": {"type": "ValueError", "message": "bad\nworse", "traceback": None}},
         {"attempt": 2, "outcome": "lost", "duration": 1, "reason": "its supervisor vanished", "worker": 8}
-        | {"supervisor": "vm", "error": None},
+        | {"supervisor": "vm", "error": None, "stack": "Thread 1:\n  File a"},
     ]
     shown = lines(attempts=attempts, crashes=1, failures=1)
     assert "attempts      1 of 3 failed, 1 of 3 crashed" in shown
     assert "  no. 1       raised after 0.500 s, ValueError: bad, worker 7 of vm" in shown
-    assert "  no. 2       lost after 1.000 s, its supervisor vanished, worker 8 of vm" in shown
+    last = shown.index("  no. 2       lost after 1.000 s, its supervisor vanished, worker 8 of vm")
+    assert shown[last + 1 : last + 3] == ["    hung in   Thread 1:", "                File a"]
 
 
 def test_a_traceback_is_shown_in_full_and_indented() -> None:

@@ -1,10 +1,14 @@
 """What is due while an attempt runs."""
 
-from jobworker.supervisor.agenda import NOTHING, Due, Step, agenda_of
+from jobworker.supervisor.agenda import NOTHING, STACK_SECONDS, Due, Step, agenda_of
 
 
-def test_an_attempt_is_killed_at_its_deadline() -> None:
-    assert agenda_of(2.5) == (Due(2.5, Step.KILL),)
+def test_an_attempt_is_asked_for_its_stack_and_then_killed_at_its_deadline() -> None:
+    assert agenda_of(2.5) == (Due(2.5 - STACK_SECONDS, Step.STACK), Due(2.5, Step.KILL))
+
+
+def test_of_an_attempt_with_hardly_any_time_the_stack_is_asked_at_once() -> None:
+    assert agenda_of(0.01) == (Due(0.0, Step.STACK), Due(0.01, Step.KILL))
 
 
 def test_without_a_deadline_nothing_is_to_come() -> None:

@@ -1,6 +1,7 @@
 """The desk: which worker runs which job, until when, and how it ended."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Coroutine, Iterator
@@ -11,6 +12,7 @@ import pytest
 from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
+from jobworker.supervisor.agenda import STACK_SECONDS
 from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
 from jobworker.supervisor.output import Output
@@ -21,6 +23,8 @@ from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
 from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
 from tests.unit.supervisor.running import Running
+
+DUMP = b'Current thread 0x1 (most recent call first):\n  File "/srv/work.py", line 3 in hangs\n'
 
 
 class Quiet(Killer):
@@ -319,7 +323,12 @@ def test_an_attempt_is_killed_at_its_deadline(scene: Scene, clock: Clock) -> Non
     take(scene.first)
     scene.first.board.started_ns = round(clock.now * 1e9)
     started = clock.now
-    assert due(scene, scene.first) == started + 2
+    assert due(scene, scene.first) == started + 2 - STACK_SECONDS
+    clock.now = started + 1.99
+    scene.desk._deadlines._expire()
+    assert scene.killer.told == []
+    os.write(scene.first.stack.fileno(), DUMP)
+    assert due(scene, scene.first) == pytest.approx(started + 2)
     clock.now = started + 2.001
     expire(scene)
     assert scene.killer.told == [scene.first.pid]
@@ -331,6 +340,7 @@ def test_an_attempt_is_killed_at_its_deadline(scene: Scene, clock: Clock) -> Non
     assert settle.error.message == "killed at its deadline of 2 s"
     assert settle.detail is not None
     assert settle.detail.signal == "SIGKILL"
+    assert settle.detail.stack == DUMP.decode().strip()
 
 
 def test_a_worker_that_began_late_gets_its_whole_time(scene: Scene, clock: Clock) -> None:
@@ -340,8 +350,9 @@ def test_a_worker_that_began_late_gets_its_whole_time(scene: Scene, clock: Clock
     clock.now = handed + 2.1
     expire(scene)
     assert scene.killer.told == []
-    assert due(scene, scene.first) == pytest.approx(handed + 2.5)
+    assert due(scene, scene.first) == pytest.approx(handed + 2.5 - STACK_SECONDS)
     clock.now = handed + 2.51
+    expire(scene)
     expire(scene)
     assert scene.killer.told == [scene.first.pid]
 

@@ -46,8 +46,10 @@ def test_a_worker_has_nothing_of_its_supervisor_but_what_it_should() -> None:
     fork(
         """
     # The one that reads the listing is closed again.
+    links = {int(fd): os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")}
+    (stack,) = (fd for fd, link in links.items() if "jobworker-stack" in link)
     still_open = {int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")}
-    assert still_open == {0, 1, 2, kept, mailbox.fileno(), *pipes.sinks}, still_open
+    assert still_open == {0, 1, 2, kept, mailbox.fileno(), *pipes.sinks, stack}, still_open
     assert os.readlink("/proc/self/fd/0") == "/dev/null"
     assert os.getsid(0) == os.getpid()
     assert os.nice(0) == min(19, os.getpriority(os.PRIO_PROCESS, os.getppid()) + WORKER_NICENESS)
@@ -185,6 +187,6 @@ def test_a_living_worker_is_not_reaped_and_a_dead_one_once(stand_ins: StandIns) 
         worker.reap()
     before = len(os.listdir("/proc/self/fd"))
     worker.close()
-    assert len(os.listdir("/proc/self/fd")) == before - 7
+    assert len(os.listdir("/proc/self/fd")) == before - 8
     with suppress(ProcessLookupError):
         os.kill(worker.pid, 0)
