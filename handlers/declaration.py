@@ -12,6 +12,7 @@ from jobworker.handlers.limits import (
     BackoffSeconds,
     MaxAttempts,
     MaxCrashes,
+    MemoryLimitMb,
     Name,
     Priority,
     TimeoutSeconds,
@@ -36,13 +37,21 @@ class Declaration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     max_attempts: MaxAttempts | None = None
     max_crashes: MaxCrashes | None = None
     backoff: BackoffDeclaration | None = None
+    memory_limit_mb: MemoryLimitMb | None = None
+    soft_timeout: TimeoutSeconds | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:
         """Check the decorator's keywords."""
         given = {name: value for name, value in options.items() if value is not UNSET}
         try:
-            return msgspec.convert(given, cls)
+            declaration = msgspec.convert(given, cls)
         except msgspec.ValidationError as error:
             message = str(error).replace(" - at `$.", ", in its `")
             raise InvalidDeclaration(f"is declared wrongly: {message}") from None
+        soft, hard = declaration.soft_timeout, declaration.timeout
+        if soft is not None and isinstance(hard, float) and soft >= hard:
+            raise InvalidDeclaration(
+                f"is declared wrongly: its soft_timeout of {soft:g} s must be shorter than its timeout of {hard:g} s"
+            )
+        return declaration

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.states import ENDED, JobState, Outcome
+from jobworker.store.states import ENDED, JobState, KilledBy, Outcome
 
 
 class NewJob(Struct, frozen=True):
@@ -26,6 +26,7 @@ class NewJob(Struct, frozen=True):
     max_attempts: int | None = None
     max_crashes: int | None = None
     backoff: Backoff | None = None
+    memory_limit_mb: int | None = None
 
 
 class Receipt(Struct, frozen=True):
@@ -54,6 +55,8 @@ class AttemptDetail(Struct, frozen=True, omit_defaults=True):
     exit_code: int | None = None
     receipt: Receipt | None = None
     reason: str | None = None
+    #: None: nobody killed it, or nobody knows who did.
+    killed_by: KilledBy | None = None
 
 
 class Attempt(Struct, frozen=True):
@@ -99,6 +102,7 @@ class JobSummary(Struct, frozen=True):
     timeout_ms: int | None = None
     max_attempts: int | None = None
     max_crashes: int | None = None
+    memory_limit_mb: int | None = None
     attempt: int = 0
     failures: int = 0
     crashes: int = 0
@@ -163,7 +167,7 @@ _DECODERS: dict[str, Any] = {
         (
             *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),
             *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms"),
-            *("token", "epoch", "worker"),
+            *("token", "epoch", "worker", "memory_limit_mb"),
         ),
         int,
     ),

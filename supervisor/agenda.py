@@ -9,6 +9,7 @@ from msgspec import Struct
 class Step(enum.Enum):
     """What is done to an attempt that is still running."""
 
+    SOFT_TIMEOUT = "soft_timeout"
     KILL = "kill"
 
 
@@ -20,12 +21,19 @@ class Due(Struct, frozen=True):
     step: Step
 
 
+#: The signal of a soft timeout is sent twice: if it comes just before the handler begins to wait in the kernel, it does
+#: not end the wait.
+SOFT_AGAIN_SECONDS: Final = 0.1
+
 #: Of an attempt with no deadline and nothing else to come.
 NOTHING: Final[tuple[Due, ...]] = ()
 
 
-def agenda_of(timeout_seconds: float | None) -> tuple[Due, ...]:
+def agenda_of(timeout_seconds: float | None, soft_timeout_seconds: float | None = None) -> tuple[Due, ...]:
     """Return the steps in the order in which they are due."""
-    if timeout_seconds is None:
-        return NOTHING
-    return (Due(timeout_seconds, Step.KILL),)
+    kill = NOTHING if timeout_seconds is None else (Due(timeout_seconds, Step.KILL),)
+    if soft_timeout_seconds is None:
+        return kill
+    soft = (soft_timeout_seconds, soft_timeout_seconds + SOFT_AGAIN_SECONDS)
+    due = [Due(seconds, Step.SOFT_TIMEOUT) for seconds in soft if timeout_seconds is None or seconds < timeout_seconds]
+    return (*due, *kill)

@@ -6,6 +6,7 @@ import time
 
 _FENCE = struct.Struct("=q")
 _STARTED_AT = _FENCE.size
+_INTERRUPTED = 2 * _FENCE.size
 
 
 def boottime_ns() -> int:
@@ -14,10 +15,10 @@ def boottime_ns() -> int:
 
 
 class Board:
-    """Two numbers, each written by one side only."""
+    """Three numbers, each written by one side only."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 2 * _FENCE.size)
+        self._page = mmap.mmap(-1, 3 * _FENCE.size)
 
     def close(self) -> None:
         """Release the page."""
@@ -40,3 +41,12 @@ class Board:
     @started_ns.setter
     def started_ns(self, value: int) -> None:
         _FENCE.pack_into(self._page, _STARTED_AT, value)
+
+    @property
+    def interrupted(self) -> int:
+        """Token of the attempt whose soft timeout has passed; written by the supervisor."""
+        return int(_FENCE.unpack_from(self._page, _INTERRUPTED)[0])
+
+    @interrupted.setter
+    def interrupted(self, token: int) -> None:
+        _FENCE.pack_into(self._page, _INTERRUPTED, token)

@@ -18,12 +18,14 @@ from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
+from jobworker.supervisor.memory import MemoryWatch
 from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.settlement import put_back, settle_report, settle_verdict
 from jobworker.supervisor.tree import Killer
-from jobworker.supervisor.verdict import Intent, judge
+from jobworker.supervisor.verdict import Intent, judge, was_shot
 
 log = structlog.get_logger("jobworker.desk")
 
@@ -70,6 +72,8 @@ class Desk:
         self._jobs = jobs
         self._spawn = spawn
         self._deadlines = Deadlines(loop, self._overdue)
+        self._memory = MemoryWatch(loop, self._exceeded_memory)
+        self._oom = OomWatch.of_this_process()
         self._attempts: dict[int, Attempt] = {}
         self._burying = 0
         self._searching = False
@@ -99,7 +103,7 @@ class Desk:
             return
         worker.stage = Stage.BUSY
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
-        self._attempts[worker.pid] = Attempt(claim, budget, worker, agenda_of(budget.timeout_seconds))
+        self._attempts[worker.pid] = Attempt(claim, budget, worker, _agenda(budget))
         # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
         self._loop.call_soon(self._deliver, worker)
 
@@ -118,6 +122,8 @@ class Desk:
         self._attempts[worker.pid] = attempt
         if attempt.agenda:
             self._deadlines.set(worker.pid, attempt.handed_at + attempt.agenda[0].after_seconds)
+        if attempt.budget.memory_limit_mb is not None:
+            self._memory.watch(worker.pid, attempt.budget.memory_limit_mb)
 
     def cancel(self, wanted: Iterable[Attempted]) -> None:
         """Kill the attempts that a client wants cancelled; never another attempt of the same job."""
@@ -166,23 +172,27 @@ class Desk:
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Judge a dead worker, once nothing of its job lives: two attempts never overlap."""
         attempt = self._attempts.get(worker.pid)
-        self._deadlines.clear(worker.pid)
+        self._forget_steps(worker.pid)
         self._burying += 1
+        if was_shot(status, worker.intent):
+            self._oom.shot()
         handed_out = attempt is not None and attempt.handed_at < math.inf
-        self._spawn(self._bury(attempt, status, started=started and handed_out))
+        self._spawn(self._bury(worker, attempt, status, started=started and handed_out))
 
-    async def _bury(self, attempt: Attempt | None, status: int, *, started: bool) -> None:
+    async def _bury(self, worker: WorkerProcess, attempt: Attempt | None, status: int, *, started: bool) -> None:
         await self._killer.end_orphans(self._pool.workers)
+        # Also of a worker without an attempt: what was counted for it counts for no other.
+        evidence = self._oom.judge() if was_shot(status, worker.intent) else None
         self._burying -= 1
         self._changed.set()
         if attempt is None:
             self.poke()
             return
-        claim, worker = attempt.claim, attempt.worker
+        claim = attempt.claim
         if not started:
             self._conclude(attempt, put_back(claim, Outcome.RECALLED))
             return
-        verdict = judge(status, worker.intent)
+        verdict = judge(status, worker.intent, evidence)
         log.warning(
             "worker died",
             worker=worker.pid,
@@ -197,7 +207,7 @@ class Desk:
     def _conclude(self, attempt: Attempt, settle: Settle) -> None:
         pid = attempt.worker.pid
         attempt = self._attempts.pop(pid)
-        self._deadlines.clear(pid)
+        self._forget_steps(pid)
         self._changed.set()
         if not attempt.dropped:
             self.settle(settle)
@@ -214,16 +224,31 @@ class Desk:
         if later:
             self._deadlines.set(pid, began_at + later[0].after_seconds)
         match due.step:
+            case Step.SOFT_TIMEOUT:
+                attempt.worker.interrupt(attempt.claim.token)
             case Step.KILL:
-                self._kill_overdue(pid)
+                why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
+                self._kill_unless_reported(pid, Intent(Outcome.TIMED_OUT, why))
 
-    def _kill_overdue(self, pid: int) -> None:
+    def _exceeded_memory(self, pid: int, used_bytes: int) -> None:
+        limit_mb = self._attempts[pid].budget.memory_limit_mb
+        why = f"because it used {used_bytes / 1024**2:.0f} MiB of memory, over its limit of {limit_mb} MiB"
+        self._kill_unless_reported(pid, Intent(Outcome.OUT_OF_MEMORY, why))
+
+    def _kill_unless_reported(self, pid: int, intent: Intent) -> None:
         attempt = self._attempts[pid]
         # A report that is already there wins.
         self._pool.read(attempt.worker)
         if pid in self._attempts:
-            why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
-            self._pool.kill(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+            self._pool.kill(attempt.worker, intent)
+
+    def _forget_steps(self, pid: int) -> None:
+        self._deadlines.clear(pid)
+        self._memory.forget(pid)
+
+    def look_around(self) -> None:
+        """Read what is compared with when a worker dies; now and then."""
+        self._oom.look()
 
     def _start_of(self, attempt: Attempt) -> float:
         """When the attempt began: it is never killed early, however late its worker was scheduled."""
@@ -232,6 +257,10 @@ class Desk:
             # Its worker has not begun yet.
             started_at = self._loop.time()
         return min(started_at, attempt.handed_at + LATE_START_SECONDS)
+
+
+def _agenda(budget: Budget) -> tuple[Due, ...]:
+    return agenda_of(budget.timeout_seconds, budget.soft_timeout_seconds)
 
 
 def _assignment(attempt: Attempt) -> bytes:
@@ -247,5 +276,6 @@ def _assignment(attempt: Attempt) -> bytes:
             max_attempts=budget.max_attempts,
             timeout_seconds=budget.timeout_seconds,
             created_ms=claim.created_ms,
+            soft_timeout_seconds=budget.soft_timeout_seconds,
         )
     )

@@ -25,6 +25,8 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     #: None: no deadline.
     timeout_seconds: float | None
     created_ms: int
+    #: None: the handler is not interrupted.
+    soft_timeout_seconds: float | None = None
 
 
 class Importing(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):

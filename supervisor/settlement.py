@@ -39,6 +39,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
     if verdict.outcome in FREE:
         return put_back(claim, verdict.outcome)
     error = ErrorInfo(type=verdict.outcome.value, message=verdict.message)
+    detail = AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code, killed_by=verdict.killed_by)
     return Settle(
         id=claim.id,
         token=claim.token,
@@ -47,7 +48,7 @@ def settle_verdict(claim: Claim, budget: Budget, verdict: Verdict) -> Settle:
         max_crashes=budget.max_crashes,
         delay_ms=_delay_ms(claim, budget, verdict.outcome, None),
         error=error,
-        detail=AttemptDetail(error=error, signal=verdict.signal, exit_code=verdict.exit_code),
+        detail=detail,
     )
 
 
