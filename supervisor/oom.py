@@ -126,13 +126,9 @@ def find_counter(process: Path, root: Path) -> Path | None:
         mounts = (process / "mountinfo").read_text().splitlines()
     except OSError:
         return None
-    # With both versions mounted, memory belongs to the first if that has its controller.
-    by_version = (
-        ("cgroup", "memory", "memory.oom_control", lambda line: "memory" in line[1].split(",")),
-        ("cgroup2", "", "memory.events", lambda line: line[0] == "0"),
-    )
-    for kind, controller, name, is_ours in by_version:
-        path = next((line[2] for line in cgroups if is_ours(line)), None)
+    # With both versions mounted, memory belongs to the first if that has its controller. Version 2 names none.
+    for kind, controller, name in (("cgroup", "memory", "memory.oom_control"), ("cgroup2", "", "memory.events")):
+        path = next((line[2] for line in cgroups if controller in line[1].split(",")), None)
         folder = None if path is None else _folder(mounts, kind, controller, path)
         if folder is not None and _counts(root / folder.lstrip("/") / name):
             return root / folder.lstrip("/") / name

@@ -28,7 +28,13 @@ LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua"
 RECEIPT = Receipt(0.5, 0.25, 0.125, 1024)
 ERROR = ErrorInfo("ValueError", "no such luck", "Traceback …")
 ROSTER = Roster((RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1)
-OPTIONS: dict[str, Any] = {"timeout_ms": 1000, "max_attempts": 5, "max_crashes": 5, "backoff": Backoff()}
+OPTIONS: dict[str, Any] = {
+    "timeout_ms": 1000,
+    "max_attempts": 5,
+    "max_crashes": 5,
+    "backoff": Backoff(),
+    "memory_limit_mb": 512,
+}
 
 
 def live(world: World) -> Iterator[None]:
