@@ -21,6 +21,8 @@ class Declaration(Struct, frozen=True):
     max_attempts: int
     max_crashes: int
     backoff: Backoff
+    #: None: no limit.
+    memory_limit_mb: int | None
 
     @classmethod
     def of(cls, handler: HandlerDefaults, settings: JobSettings) -> "Declaration":
@@ -33,6 +35,7 @@ class Declaration(Struct, frozen=True):
             max_attempts=given(handler.max_attempts, settings.max_attempts),
             max_crashes=given(handler.max_crashes, settings.max_crashes),
             backoff=given(handler.backoff, settings.backoff),
+            memory_limit_mb=given(handler.memory_limit_mb, settings.memory_limit),
         )
 
 

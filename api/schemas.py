@@ -14,11 +14,12 @@ from jobworker.store.limits import (
     DelaySeconds,
     MaxAttempts,
     MaxCrashes,
+    MemoryLimitMb,
     Name,
     Priority,
     TimeoutSeconds,
 )
-from jobworker.store.states import JobState
+from jobworker.store.states import JobState, KilledBy
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Seconds = Meta(description="seconds")
@@ -54,6 +55,7 @@ class JobRequest(Request, frozen=True):
     max_attempts: MaxAttempts | UnsetType = UNSET
     max_crashes: MaxCrashes | UnsetType = UNSET
     backoff: BackoffRequest | UnsetType = UNSET
+    memory_limit_mb: Annotated[MemoryLimitMb, Meta(description="MiB")] | UnsetType = UNSET
 
 
 class JobsQuery(Request, frozen=True):
@@ -135,6 +137,7 @@ class AttemptView(Struct, frozen=True):
     error: ErrorView | None
     signal: str | None
     exit_code: int | None
+    killed_by: KilledBy | None
     worker: int
     supervisor: str
     receipt: Receipt | None
@@ -189,6 +192,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     max_attempts: int
     max_crashes: int
     timeout: float | None
+    memory_limit_mb: int | None
     created_at: str
     run_at: str
     expires_at: str | None

@@ -66,6 +66,7 @@ class Submission:
             timeout_ms=None if request.timeout is UNSET else milliseconds(request.timeout),
             max_attempts=given(request.max_attempts, None),
             max_crashes=given(request.max_crashes, None),
+            memory_limit_mb=given(request.memory_limit_mb, None),
             backoff=None if request.backoff is UNSET else _merge(request.backoff, declared.backoff),
         )
         # Without an entry the supervisor that claims the job completes it.
@@ -97,6 +98,7 @@ def _complete(job: NewJob, declared: Declaration) -> NewJob:
         max_attempts=given(job.max_attempts, declared.max_attempts),
         max_crashes=given(job.max_crashes, declared.max_crashes),
         backoff=given(job.backoff, declared.backoff),
+        memory_limit_mb=given(job.memory_limit_mb, declared.memory_limit_mb),
     )
 
 

@@ -36,6 +36,7 @@ _JOB_OPTIONS: Final = (
     _number("--timeout", "Kill an attempt after this time."),
     click.option("--max-attempts", type=int, metavar="N", help="Failed attempts after which it has failed."),
     click.option("--max-crashes", type=int, metavar="N", help="Crashes of its worker after which it has failed."),
+    click.option("--memory-limit-mb", type=int, metavar="MIB", help="Kill an attempt that uses more memory."),
 )
 
 

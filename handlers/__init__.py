@@ -3,6 +3,6 @@
 from jobworker.handlers.context import Job
 from jobworker.handlers.decorator import handler
 from jobworker.handlers.errors import HandlerError
-from jobworker.handlers.outcomes import Fail, Retry
+from jobworker.handlers.outcomes import Fail, Retry, SoftTimeout
 
-__all__ = ["Fail", "HandlerError", "Job", "Retry", "handler"]
+__all__ = ["Fail", "HandlerError", "Job", "Retry", "SoftTimeout", "handler"]

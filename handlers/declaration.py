@@ -15,6 +15,7 @@ from jobworker.handlers.limits import (
     Leftovers,
     MaxAttempts,
     MaxCrashes,
+    MemoryLimitMb,
     Name,
     Priority,
     TimeoutSeconds,
@@ -42,11 +43,19 @@ class Declaration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     max_crashes: MaxCrashes | None = None
     backoff: BackoffDeclaration | None = None
     leftovers: Leftovers | None = None
+    memory_limit_mb: MemoryLimitMb | None = None
+    soft_timeout: TimeoutSeconds | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:
         """Check the decorator's keywords."""
-        return read_options({name: value for name, value in options.items() if value is not UNSET}, cls)
+        declaration = read_options({name: value for name, value in options.items() if value is not UNSET}, cls)
+        soft, hard = declaration.soft_timeout, declaration.timeout
+        if soft is not None and isinstance(hard, float) and soft >= hard:
+            raise InvalidDeclaration(
+                f"is declared wrongly: its soft_timeout of {soft:g} s must be shorter than its timeout of {hard:g} s"
+            )
+        return declaration
 
 
 def read_options(given: Mapping[str, Any], kind: type[Options]) -> Options:

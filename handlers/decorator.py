@@ -30,6 +30,8 @@ def handler(
     priority: int | None = None,
     backoff: Mapping[str, Any] | None = None,
     leftovers: Leftovers | None = None,
+    memory_limit_mb: int | None = None,
+    soft_timeout: float | None = None,
 ) -> Callable[[Function], Function]: ...
 def handler(
     type: Any = None,  # noqa: A002 - the word of the API: a job's type is its handler's name
@@ -41,6 +43,8 @@ def handler(
     priority: int | None = None,
     backoff: Mapping[str, Any] | None = None,
     leftovers: Leftovers | None = None,
+    memory_limit_mb: int | None = None,
+    soft_timeout: float | None = None,
 ) -> Any:
     """Declare a function as the handler of a type: `@handler("image.resize", timeout=30)`, or plainly `@handler`.
 
@@ -55,6 +59,8 @@ def handler(
         "priority": priority,
         "backoff": backoff,
         "leftovers": leftovers,
+        "memory_limit_mb": memory_limit_mb,
+        "soft_timeout": soft_timeout,
     }
     if callable(type):
         return _register(type, None, options)

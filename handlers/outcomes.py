@@ -30,5 +30,12 @@ class Fail(Exception):
         self.reason = reason
 
 
+class SoftTimeout(BaseException):
+    """The handler's `soft_timeout` has passed: tidy up and end; the deadline comes next.
+
+    No Exception, so that `except Exception` does not swallow it. Not caught, it is a failed attempt: `timed_out`.
+    """
+
+
 def _is_delay(after: object) -> bool:
     return isinstance(after, int | float) and 0 <= after <= MAX_RETRY_SECONDS

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.limits import Leftovers, MaxAttempts, MaxCrashes, Name, Priority, TimeoutSeconds
+from jobworker.store.limits import Leftovers, MaxAttempts, MaxCrashes, MemoryLimitMb, Name, Priority, TimeoutSeconds
 
 
 class HandlerDefaults(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -24,6 +24,8 @@ class HandlerDefaults(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     max_crashes: MaxCrashes | None = None
     backoff: Backoff | None = None
     leftovers: Leftovers | None = None
+    memory_limit_mb: MemoryLimitMb | None = None
+    soft_timeout: TimeoutSeconds | None = None
 
 
 class HandlerEntry(Struct, frozen=True, omit_defaults=True):

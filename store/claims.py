@@ -35,12 +35,13 @@ class Claim(Struct, frozen=True):
     backoff: Backoff | None
     created_ms: int
     worker: int
+    memory_limit_mb: int | None = None
 
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
         """Read a row as `lua/includes/claim.lua` lists it (claimed_row)."""
         (job_id, token, failures, attempt, worker, kind, queue, payload, *limits, backoff, created_ms) = row
-        timeout_ms, max_attempts, max_crashes = map(_maybe, limits)
+        timeout_ms, max_attempts, max_crashes, memory_limit_mb = map(_maybe, limits)
         return cls(
             id=job_id.decode(),
             token=int(token),
@@ -55,6 +56,7 @@ class Claim(Struct, frozen=True):
             backoff=None if backoff is None else msgspec.json.decode(backoff, type=Backoff),
             created_ms=int(created_ms),
             worker=int(worker),
+            memory_limit_mb=memory_limit_mb,
         )
 
 

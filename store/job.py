@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.report import Progress
-from jobworker.store.states import ENDED, JobState, Outcome
+from jobworker.store.states import ENDED, JobState, KilledBy, Outcome
 
 
 class NewJob(Struct, frozen=True):
@@ -27,6 +27,7 @@ class NewJob(Struct, frozen=True):
     max_attempts: int | None = None
     max_crashes: int | None = None
     backoff: Backoff | None = None
+    memory_limit_mb: int | None = None
 
 
 class Receipt(Struct, frozen=True):
@@ -57,6 +58,8 @@ class AttemptDetail(Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: In which it hung when it was killed at its deadline.
     stack: str | None = None
+    #: None: nobody killed it, or nobody knows who did.
+    killed_by: KilledBy | None = None
 
 
 class Attempt(Struct, frozen=True):
@@ -102,6 +105,7 @@ class JobSummary(Struct, frozen=True):
     timeout_ms: int | None = None
     max_attempts: int | None = None
     max_crashes: int | None = None
+    memory_limit_mb: int | None = None
     attempt: int = 0
     failures: int = 0
     crashes: int = 0
@@ -172,7 +176,7 @@ _DECODERS: dict[str, Any] = {
         (
             *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),
             *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms"),
-            *("token", "epoch", "worker", "progress_ms", "log_bytes"),
+            *("token", "epoch", "worker", "progress_ms", "log_bytes", "memory_limit_mb"),
         ),
         int,
     ),

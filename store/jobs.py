@@ -160,6 +160,7 @@ def _enqueue_arguments(job: NewJob) -> list[Argument]:
         "timeout_ms": job.timeout_ms,
         "max_attempts": job.max_attempts,
         "max_crashes": job.max_crashes,
+        "memory_limit_mb": job.memory_limit_mb,
         "backoff": None if job.backoff is None else msgspec.json.encode(job.backoff),
     }
     fields = [item for name, value in optional.items() if value is not None for item in (name, value)]

@@ -19,6 +19,7 @@ from jobworker.store.limits import (
     Leftovers,
     MaxAttempts,
     MaxCrashes,
+    MemoryLimitMb,
     Priority,
     TimeoutSeconds,
 )
@@ -78,6 +79,10 @@ class JobSettings(Section, frozen=True):
     timeout: Annotated[TimeoutSeconds, Meta(description="seconds after which an attempt is killed")] = 300.0
     max_attempts: Annotated[MaxAttempts, Meta(description="failed attempts after which a job has failed")] = 3
     max_crashes: Annotated[MaxCrashes, Meta(description="crashes of its worker after which a job has failed")] = 3
+    memory_limit_mb: Annotated[
+        MemoryLimitMb | Literal["none"],
+        Meta(description="MiB that a job and all it starts may use before it is killed"),
+    ] = "none"
     backoff_base: Annotated[BackoffSeconds, Meta(description="seconds before the second attempt, at most")] = 1.0
     backoff_factor: Annotated[BackoffFactor, Meta(description="by what the wait grows with each failure")] = 2.0
     backoff_max: Annotated[BackoffSeconds, Meta(description="seconds between two attempts, at most")] = 3600.0
@@ -90,6 +95,11 @@ class JobSettings(Section, frozen=True):
     def backoff(self) -> Backoff:
         """The four settings of the backoff as one value."""
         return Backoff(self.backoff_base, self.backoff_factor, self.backoff_max, self.backoff_jitter)
+
+    @property
+    def memory_limit(self) -> int | None:
+        """The limit in MiB; None: no limit."""
+        return None if self.memory_limit_mb == "none" else self.memory_limit_mb
 
     @property
     def retention(self) -> Retention:

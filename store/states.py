@@ -35,6 +35,19 @@ class Outcome(StrEnum):
     HELD = "held"
 
 
+class KilledBy(StrEnum):
+    """On whose account a worker was killed."""
+
+    DEADLINE = "deadline"
+    MEMORY_LIMIT = "memory_limit"
+    OOM_KILLER = "oom_killer"
+    CANCEL = "cancel"
+    DRAIN = "drain"
+    FENCE = "fence"
+    #: Its worker could not be worked with any more.
+    SUPERVISOR = "supervisor"
+
+
 ENDED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
 
 #: Outcomes that put the job back and spend nothing.

@@ -10,8 +10,9 @@ from jobworker.store.limits import MAX_PROGRESS_CHARACTERS
 _NUMBER = struct.Struct("=q")
 _STARTED_AT = _NUMBER.size
 _ENDED_AT = 2 * _NUMBER.size
+_INTERRUPTED_AT = 3 * _NUMBER.size
 _BASELINE = struct.Struct("=qqq")
-_BASELINE_AT = 3 * _NUMBER.size
+_BASELINE_AT = 4 * _NUMBER.size
 #: Where the progress is: the count of writes, fraction (not a number: none) and length of the message, the message, the
 #: count again. UTF-8 takes four bytes for a character at most.
 _PROGRESS = struct.Struct("=dh")
@@ -64,6 +65,15 @@ class Board:
     @ended_ns.setter
     def ended_ns(self, value: int) -> None:
         _NUMBER.pack_into(self._page, _ENDED_AT, value)
+
+    @property
+    def interrupted(self) -> int:
+        """Token of the attempt whose soft timeout has passed; written by the supervisor."""
+        return int(_NUMBER.unpack_from(self._page, _INTERRUPTED_AT)[0])
+
+    @interrupted.setter
+    def interrupted(self, token: int) -> None:
+        _NUMBER.pack_into(self._page, _INTERRUPTED_AT, token)
 
     @property
     def baseline(self) -> tuple[int, int, int]:

@@ -19,17 +19,24 @@ class Budget(Struct, frozen=True):
     max_attempts: int
     max_crashes: int
     backoff: Backoff
+    #: None: no limit.
+    memory_limit_mb: int | None = None
+    #: Always before the deadline; None: the handler is not interrupted.
+    soft_timeout_seconds: float | None = None
 
     @classmethod
     def of(cls, claim: Claim, catalogue: Mapping[str, HandlerEntry], settings: JobSettings) -> Self:
         """Resolve what was not known when the job was enqueued."""
         entry = catalogue.get(claim.type)
         declared = entry.defaults if entry else HandlerDefaults()
+        timeout_seconds = _timeout_seconds(claim, declared, settings)
         return cls(
-            timeout_seconds=_timeout_seconds(claim, declared, settings),
+            timeout_seconds=timeout_seconds,
             max_attempts=claim.max_attempts or declared.max_attempts or settings.max_attempts,
             max_crashes=claim.max_crashes or declared.max_crashes or settings.max_crashes,
             backoff=claim.backoff or declared.backoff or settings.backoff,
+            memory_limit_mb=claim.memory_limit_mb or declared.memory_limit_mb or settings.memory_limit,
+            soft_timeout_seconds=_soft_timeout_seconds(declared, timeout_seconds),
         )
 
 
@@ -37,3 +44,9 @@ def _timeout_seconds(claim: Claim, declared: HandlerDefaults, settings: JobSetti
     if claim.timeout_ms is not None:
         return claim.timeout_ms / 1000 or None
     return settings.timeout if declared.timeout is UNSET else declared.timeout
+
+
+def _soft_timeout_seconds(declared: HandlerDefaults, timeout_seconds: float | None) -> float | None:
+    soft = declared.soft_timeout
+    # A request may ask for a deadline that comes first.
+    return None if soft is None or (timeout_seconds is not None and timeout_seconds <= soft) else soft

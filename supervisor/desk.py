@@ -20,7 +20,9 @@ from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
+from jobworker.supervisor.memory import MemoryWatch
 from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
@@ -28,7 +30,7 @@ from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
 from jobworker.supervisor.stack import trim
 from jobworker.supervisor.tree import Killer, freeze, thaw
-from jobworker.supervisor.verdict import Intent, judge
+from jobworker.supervisor.verdict import Intent, judge, was_shot
 
 log = structlog.get_logger("jobworker.desk")
 
@@ -86,6 +88,8 @@ class Desk:
         self._spawn = spawn
         self._breaker = breaker
         self._deadlines = Deadlines(loop, self._overdue)
+        self._memory = MemoryWatch(loop, self._exceeded_memory)
+        self._oom = OomWatch.of_this_process()
         self._attempts: dict[int, Attempt] = {}
         #: Workers frozen at their deadline in this turn of the loop.
         self._overdue_pids: list[int] = []
@@ -122,7 +126,7 @@ class Desk:
             return True
         worker.stage = Stage.BUSY
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
-        self._attempts[worker.pid] = Attempt(claim, budget, worker, agenda_of(budget.timeout_seconds))
+        self._attempts[worker.pid] = Attempt(claim, budget, worker, _agenda(budget))
         # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
         self._loop.call_soon(self._deliver, worker)
         return True
@@ -143,6 +147,8 @@ class Desk:
         self._attempts[worker.pid] = attempt
         if attempt.agenda:
             self._deadlines.set(worker.pid, attempt.handed_at + attempt.agenda[0].after_seconds)
+        if attempt.budget.memory_limit_mb is not None:
+            self._memory.watch(worker.pid, attempt.budget.memory_limit_mb)
 
     def cancel(self, wanted: Iterable[Attempted]) -> None:
         """Kill the attempts that a client wants cancelled; never another attempt of the same job."""
@@ -211,26 +217,30 @@ class Desk:
     def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
         """Judge a dead worker, once nothing of its job lives: two attempts never overlap."""
         attempt = self._attempts.get(worker.pid)
-        self._deadlines.clear(worker.pid)
+        self._forget_steps(worker.pid)
         self._output.unwatch(worker)
         self._burying += 1
+        if was_shot(status, worker.intent):
+            self._oom.shot()
         handed_out = attempt is not None and attempt.handed_at < math.inf
-        self._spawn(self._bury(attempt, status, started=started and handed_out))
+        self._spawn(self._bury(worker, attempt, status, started=started and handed_out))
 
-    async def _bury(self, attempt: Attempt | None, status: int, *, started: bool) -> None:
+    async def _bury(self, worker: WorkerProcess, attempt: Attempt | None, status: int, *, started: bool) -> None:
         await self._killer.end_orphans(self._pool.workers)
         # What was killed with it counts, whenever we are told of its death.
         self._pool.reap_orphans()
+        # Also of a worker without an attempt: what was counted for it counts for no other.
+        evidence = self._oom.judge() if was_shot(status, worker.intent) else None
         self._burying -= 1
         self._changed.set()
         if attempt is None:
             self.poke()
             return
-        claim, worker = attempt.claim, attempt.worker
+        claim = attempt.claim
         if not started:
             self._conclude(attempt, put_back(claim, Outcome.RECALLED))
             return
-        verdict = judge(status, worker.intent)
+        verdict = judge(status, worker.intent, evidence)
         log.warning(
             "worker died",
             worker=worker.pid,
@@ -253,7 +263,7 @@ class Desk:
     def _conclude(self, attempt: Attempt, settle: Settle) -> None:
         pid = attempt.worker.pid
         attempt = self._attempts.pop(pid)
-        self._deadlines.clear(pid)
+        self._forget_steps(pid)
         claim, why = attempt.claim, settle.error.message if settle.error else ""
         self._breaker.ended(claim.type, claim.token, settle.outcome, why)
         self._changed.set()
@@ -276,6 +286,8 @@ class Desk:
         if later:
             self._deadlines.set(pid, began_at + later[0].after_seconds)
         match due.step:
+            case Step.SOFT_TIMEOUT:
+                attempt.worker.interrupt(attempt.claim.token)
             case Step.STACK:
                 attempt.worker.ask_stack()
             case Step.KILL:
@@ -291,19 +303,33 @@ class Desk:
     def _kill_overdue(self) -> None:
         pids, self._overdue_pids = self._overdue_pids, []
         for attempt in filter(None, map(self._attempts.get, pids)):
-            why = f"at its deadline of {attempt.budget.timeout_seconds:g} s"
-            self._kill_unless_reported(attempt.worker, Intent(Outcome.TIMED_OUT, why))
+            worker, why = attempt.worker, f"at its deadline of {attempt.budget.timeout_seconds:g} s"
+            if self._kill_unless_reported(worker, Intent(Outcome.TIMED_OUT, why)):
+                # Whatever is there by now: the kill waits for nothing.
+                self._attempts[worker.pid] = msgspec.structs.replace(attempt, dump=worker.stack.dump())
 
-    def _kill_unless_reported(self, worker: WorkerProcess, intent: Intent) -> None:
+    def _exceeded_memory(self, pid: int, used_bytes: int) -> None:
+        attempt = self._attempts[pid]
+        limit_mb = attempt.budget.memory_limit_mb
+        why = f"because it used {used_bytes / 1024**2:.0f} MiB of memory, over its limit of {limit_mb} MiB"
+        self._kill_unless_reported(attempt.worker, Intent(Outcome.OUT_OF_MEMORY, why))
+
+    def _kill_unless_reported(self, worker: WorkerProcess, intent: Intent) -> bool:
         # A report that is already there wins.
         self._pool.read(worker)
-        attempt = self._attempts.get(worker.pid)
-        if attempt is None:
+        if worker.pid not in self._attempts:
             thaw(worker.pid)
-            return
+            return False
         self._pool.kill(worker, intent)
-        # Whatever is there by now: the kill waits for nothing.
-        self._attempts[worker.pid] = msgspec.structs.replace(attempt, dump=worker.stack.dump())
+        return True
+
+    def _forget_steps(self, pid: int) -> None:
+        self._deadlines.clear(pid)
+        self._memory.forget(pid)
+
+    def look_around(self) -> None:
+        """Read what is compared with when a worker dies; now and then."""
+        self._oom.look()
 
     def _start_of(self, attempt: Attempt) -> float:
         """When the attempt began: it is never killed early, however late its worker was scheduled."""
@@ -317,6 +343,10 @@ class Desk:
 def _has_ended(attempt: Attempt, deadline: float) -> bool:
     """Whether the handler has ended in time, and its worker is only ending what that has left running."""
     return attempt.handed_at <= attempt.worker.board.ended_ns / 1e9 <= deadline
+
+
+def _agenda(budget: Budget) -> tuple[Due, ...]:
+    return agenda_of(budget.timeout_seconds, budget.soft_timeout_seconds)
 
 
 def _assignment(attempt: Attempt, pipe: int) -> bytes:
@@ -333,5 +363,6 @@ def _assignment(attempt: Attempt, pipe: int) -> bytes:
             timeout_seconds=budget.timeout_seconds,
             created_ms=claim.created_ms,
             pipe=pipe,
+            soft_timeout_seconds=budget.soft_timeout_seconds,
         )
     )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from jobworker.handlers import Fail, Job, Retry
+from jobworker.handlers import Fail, Job, Retry, SoftTimeout
 from jobworker.handlers.calling import call
 from jobworker.handlers.errors import BadResult, InvalidPayload
 from jobworker.handlers.registry import Registry
@@ -22,6 +22,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.receipts import Meter
+from jobworker.supervisor.soft_timeout import Interrupter, cut_our_frame
 
 #: How much of a message and of a traceback is kept: its end, where the cause is.
 MESSAGE_CHARACTERS: Final = 8_000
@@ -60,6 +61,7 @@ class Execution:
         self._nudge = nudge
         self._runner = asyncio.Runner()
         self._meter = Meter()
+        self._interrupter = Interrupter(board)
 
     def run(self, assignment: Assignment) -> Report:
         """Run the attempt; whatever the handler does short of ending the process becomes a report."""
@@ -80,6 +82,8 @@ class Execution:
                 error = ErrorInfo("unhandled", f"no handler {assignment.type} on this supervisor")
                 return Report(token, Outcome.UNHANDLED, error=error)
             payload = handler.decode(assignment.payload)
+            if assignment.soft_timeout_seconds is not None:
+                handler = self._interrupter.guard(handler, token, assignment.soft_timeout_seconds)
             # A fresh context a job: what one sets in context variables, the next does not see.
             value = contextvars.Context().run(call, handler, payload, self._job(assignment), self._run_async)
             return Report(token, Outcome.SUCCEEDED, result=encode_result(value))
@@ -144,6 +148,11 @@ def _fail(token: int, error: Any) -> Report:
     return Report(token, Outcome.RAISED, final=True, reason=reason, error=_error_info(error))
 
 
+def _soft_timeout(token: int, error: BaseException) -> Report:
+    cut_our_frame(error.__traceback__)
+    return Report(token, Outcome.TIMED_OUT, error=_error_info(error))
+
+
 def _invalid_payload(token: int, error: BaseException) -> Report:
     info = ErrorInfo("InvalidPayload", _clip(str(error), MESSAGE_CHARACTERS))
     return Report(token, Outcome.REJECTED, final=True, reason="invalid_payload", error=info)
@@ -157,6 +166,7 @@ def _bad_result(token: int, error: BaseException) -> Report:
 _REPORTS: Final[tuple[tuple[type[BaseException], Callable[[int, Any], Report]], ...]] = (
     (Retry, _retry),
     (Fail, _fail),
+    (SoftTimeout, _soft_timeout),
     (InvalidPayload, _invalid_payload),
     (BadResult, _bad_result),
 )

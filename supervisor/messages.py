@@ -27,6 +27,8 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     created_ms: int
     #: Which of the worker's pipes its output goes into.
     pipe: int = 0
+    #: None: the handler is not interrupted.
+    soft_timeout_seconds: float | None = None
 
 
 class Importing(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):

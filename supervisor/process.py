@@ -34,6 +34,11 @@ _set_mask: Final = importlib.import_module("_signal").pthread_sigmask
 _ALL_SIGNALS: Final = signal.valid_signals()
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
+#: Tells a worker that the soft timeout of the attempt on its board has passed.
+SOFT_TIMEOUT_SIGNAL: Final[int] = signal.SIGRTMAX - 2
+#: By how much sooner than its supervisor a worker is what the kernel's OOM killer takes (of 1,000).
+OOM_SCORE: Final = 300
+
 #: How much nicer than the supervisor its workers are: one then gets a tenth of the CPU that we get if we need it.
 WORKER_NICENESS: Final = 10
 #: Exit code of a worker whose own code failed (sysexits.h: EX_SOFTWARE).
@@ -101,6 +106,11 @@ class WorkerProcess:
         with suppress(MailboxClosed):
             frames.extend(self._theirs.receive_waiting())
         return frames
+
+    def interrupt(self, token: int) -> None:
+        """Tell the worker that the soft timeout of an attempt has passed; it must not be reaped."""
+        self.board.interrupted = token
+        signal.pidfd_send_signal(self.pidfd, SOFT_TIMEOUT_SIGNAL)
 
     def reap(self) -> int | None:
         """Return the wait status, once; None while the worker lives."""
@@ -180,6 +190,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
     for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
     # Only the supervisor decides when a worker ends. SIG_IGN would pass through exec; a handler does not.
+    signal.signal(SOFT_TIMEOUT_SIGNAL, do_nothing)
     for number in STOP_SIGNALS:
         signal.signal(number, do_nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -189,6 +200,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
     if os.getppid() != supervisor:
         os._exit(0)
     become_subreaper()
+    _offer_to_oom_killer()
     _close_descriptors(keep)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, hard))
@@ -204,6 +216,15 @@ def _yield_cpu() -> None:
 
 #: Signals that ask a process to stop; workers do nothing about them.
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+def _offer_to_oom_killer() -> None:
+    """Let the kernel take us, or what our jobs start and so inherits it, before it takes the supervisor."""
+    # Raising it needs no privilege; some sandboxes have no such file.
+    with suppress(OSError), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:  # noqa: PTH123 - a fork
+        score = min(int(file.read()) + OOM_SCORE, 1000)
+        file.seek(0)
+        file.write(str(score))
 
 
 def do_nothing(_number: int, _frame: object) -> None:

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 from typing import Final
 
-#: Where /proc/PID/stat has the controlling terminal, counted from the state; 0: none.
+PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+#: Where /proc/PID/stat has the resident pages, counted from the state.
+RSS_PAGES: Final = 21
+#: Where it has the controlling terminal; 0: none.
 _TERMINAL: Final = 4
-#: Where the session's id stands in what `read_stat` returns.
+#: Where it has the session's id.
 SESSION: Final = 3
 
 
@@ -41,3 +44,13 @@ def catches(pid: int, number: int) -> bool:
         return False
     line = next(line for line in status.split(b"\n") if line.startswith(b"SigCgt:"))
     return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+
+
+def read_pss(pid: int) -> int | None:
+    """Return the resident bytes of a process, what it shares divided by who shares it; None when nobody may know."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        # Another user's, or gone.
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), None)

@@ -14,7 +14,7 @@ from jobworker.supervisor.clock import RedisClock
 from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
-from jobworker.supervisor.procfs import read_stat
+from jobworker.supervisor.procfs import PAGE_BYTES, RSS_PAGES, read_stat
 from jobworker.supervisor.slots import Held
 
 #: A pass reads this many workers at most, those read longest ago: about a millisecond of the loop.
@@ -23,10 +23,8 @@ READ_PER_PASS: Final = 100
 GOOD_FOR_NS: Final = 1_000_000_000
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-#: Where /proc/PID/stat has them, counted from the state: own and children's time in user and kernel mode; pages.
+#: Where /proc/PID/stat has them, counted from the state: own and children's time in user and kernel mode.
 _CPU_TICKS: Final = slice(11, 15)
-_RSS_PAGES: Final = 21
 
 
 class Usage(Struct, frozen=True):
@@ -107,4 +105,4 @@ def read_usage(pid: int, now_ns: int) -> Usage:
         return Usage(now_ns)
     fields = stat.split()
     cpu_seconds = sum(map(int, fields[_CPU_TICKS])) / _TICKS_PER_SECOND
-    return Usage(now_ns, int(fields[_RSS_PAGES]) * _PAGE_BYTES, cpu_seconds)
+    return Usage(now_ns, int(fields[RSS_PAGES]) * PAGE_BYTES, cpu_seconds)

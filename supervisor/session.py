@@ -159,6 +159,7 @@ class Session:
         """Delete what has been kept long enough, also while nothing ends."""
         while True:
             left = 0
+            self._desk.look_around()
             # What cannot be swept now can be later.
             with suppress(StoreError):
                 left = await self._keeping.sweep()

@@ -43,6 +43,14 @@ def settle_verdict(
     if verdict.outcome in FREE:
         return put_back(claim, verdict.outcome)
     error = ErrorInfo(type=verdict.outcome.value, message=verdict.message)
+    detail = AttemptDetail(
+        error=error,
+        signal=verdict.signal,
+        exit_code=verdict.exit_code,
+        receipt=receipt,
+        killed_by=verdict.killed_by,
+        stack=stack or None,
+    )
     return Settle(
         id=claim.id,
         token=claim.token,
@@ -53,9 +61,7 @@ def settle_verdict(
         delay_ms=_delay_ms(claim, budget, verdict.outcome, None),
         error=error,
         receipt=receipt,
-        detail=AttemptDetail(
-            error=error, signal=verdict.signal, exit_code=verdict.exit_code, receipt=receipt, stack=stack or None
-        ),
+        detail=detail,
     )
 
 

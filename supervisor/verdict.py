@@ -2,10 +2,23 @@
 
 import os
 import signal
+from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from jobworker.store.states import Outcome
+from jobworker.store.states import KilledBy, Outcome
+from jobworker.supervisor.oom import Evidence, Finding
+
+_KILLED_BY: Final = {
+    Outcome.TIMED_OUT: KilledBy.DEADLINE,
+    Outcome.OUT_OF_MEMORY: KilledBy.MEMORY_LIMIT,
+    Outcome.CANCELLED: KilledBy.CANCEL,
+    Outcome.SHUTDOWN: KilledBy.DRAIN,
+    Outcome.LOST: KilledBy.FENCE,
+    Outcome.FENCED: KilledBy.FENCE,
+    Outcome.CRASHED: KilledBy.SUPERVISOR,
+}
 
 
 class Intent(Struct, frozen=True):
@@ -15,6 +28,11 @@ class Intent(Struct, frozen=True):
     #: Completes the sentence "the worker was killed …".
     why: str
 
+    @property
+    def killed_by(self) -> KilledBy:
+        """On whose account that is."""
+        return _KILLED_BY[self.outcome]
+
 
 class Verdict(Struct, frozen=True):
     """The end of a worker that had an unreported job."""
@@ -23,18 +41,39 @@ class Verdict(Struct, frozen=True):
     message: str
     signal: str | None = None
     exit_code: int | None = None
+    killed_by: KilledBy | None = None
 
 
-def judge(status: int, intent: Intent | None) -> Verdict:
-    """Return the verdict on a wait status as os.wait4 gives it."""
+def judge(status: int, intent: Intent | None, evidence: Evidence | None = None) -> Verdict:
+    """Return the verdict on a wait status as os.wait4 gives it; `evidence` is what was looked for of an OOM kill."""
     exit_code = os.waitstatus_to_exitcode(status)
     if intent is not None:
-        return Verdict(intent.outcome, f"killed {intent.why}", signal="SIGKILL")
+        # It may have died by itself just before: the words say what was meant, the fields what was found.
+        return msgspec.structs.replace(
+            _found(exit_code), outcome=intent.outcome, message=f"killed {intent.why}", killed_by=intent.killed_by
+        )
+    return _judge_sigkill(evidence) if exit_code == -signal.SIGKILL else _found(exit_code)
+
+
+def _found(exit_code: int) -> Verdict:
     if exit_code >= 0:
         return Verdict(Outcome.CRASHED, f"exit code {exit_code} before it reported", exit_code=exit_code)
     name = signal_name(-exit_code)
-    hint = ", sent from outside (a person, or the kernel's OOM killer)" if name == "SIGKILL" else ""
-    return Verdict(Outcome.CRASHED, f"{name} before it reported{hint}", signal=name)
+    return Verdict(Outcome.CRASHED, f"{name} before it reported", signal=name)
+
+
+def was_shot(status: int, intent: Intent | None) -> bool:
+    """Whether it died of a SIGKILL that was not ours: only that may be the kernel's OOM killer."""
+    return intent is None and os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def _judge_sigkill(evidence: Evidence | None) -> Verdict:
+    if evidence is not None and evidence.finding is Finding.OOM_KILL:
+        message = f"killed by the kernel's OOM killer ({evidence.sentence})"
+        return Verdict(Outcome.OUT_OF_MEMORY, message, signal="SIGKILL", killed_by=KilledBy.OOM_KILLER)
+    known = "a person, or the kernel's OOM killer" if evidence is None else evidence.sentence
+    message = f"SIGKILL before it reported, sent from outside ({known})"
+    return Verdict(Outcome.CRASHED, message, signal="SIGKILL")
 
 
 def signal_name(number: int) -> str:

@@ -48,10 +48,24 @@ local function crash_budget(declared, id)
   return behind and string.match(declared, '%d+', behind) or max_crashes
 end
 
+-- Why an attempt is lost, as JSON of ErrorInfo. `lease_end` is 0 when a successor of the same name has taken over.
+local function lost(other_name, other_epoch, lease_end)
+  local theirs = read_fields(base .. 'supervisor:' .. other_name, {'epoch', 'host', 'lease_ms'})
+  local why = 'it has ended, and a successor has taken its name'
+  if lease_end > 0 and theirs.epoch == other_epoch then
+    -- A host's name may hold anything, and must not end the JSON.
+    local host = string.gsub(string.sub(theirs.host or '?', 1, 255), '[^%w._-]', '?')
+    local silent_s = (now - lease_end + tonumber(theirs.lease_ms or 0)) / 1000
+    why = string.format('on host %s it has been silent for %.1f s, and its lease has ended', host, silent_s)
+  end
+  return '{"type":"lost","message":"the supervisor ' .. other_name .. ' was lost: ' .. why .. '"}'
+end
+
 -- So many settle in about 1 ms.
 local REAPED_PER_BEAT = 50
 
-local function reap(other_name, other_epoch)
+local function reap(other_name, other_epoch, lease_end)
+  local verdict = lost(other_name, other_epoch, lease_end)
   void(other_name, other_epoch)
   local theirs = holder_of(base, other_name, other_epoch, limits)
   local index = base .. 'running:' .. other_name .. ':' .. other_epoch
@@ -59,7 +73,9 @@ local function reap(other_name, other_epoch)
   local declared = redis.call('HGET', base .. 'supervisor:' .. other_name, 'crash_budgets') or ''
   local step = math.min(#entries / 2, REAPED_PER_BEAT)
   for i = 1, 2 * step, 2 do
-    settle(theirs, entries[i], entries[i + 1], verdictless('lost', '{}', max_attempts, crash_budget(declared, entries[i])))
+    local attempt = verdictless('lost', '{"error":' .. verdict .. '}', max_attempts, crash_budget(declared, entries[i]))
+    attempt.error = verdict
+    settle(theirs, entries[i], entries[i + 1], attempt)
     redis.call('HDEL', index, entries[i])
   end
   file_settled(theirs)
@@ -79,7 +95,7 @@ for _, member in ipairs(redis.call('ZRANGE', supervisors, 0, 9)) do
   local at = math.max(lease_end, own_past and 0 or may_reap_at)
   if member ~= name .. ':' .. epoch then
     if at <= now and reaped == 0 then
-      reaped = reap(other_name, other_epoch)
+      reaped = reap(other_name, other_epoch, lease_end)
       at = now
     end
     if redis.call('ZSCORE', supervisors, member) and (again_at == -1 or at < again_at) then again_at = at end

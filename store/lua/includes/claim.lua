@@ -42,7 +42,7 @@ local function open_queues(paused, served)
 end
 
 local CLAIM_FIELDS = {'status', 'token', 'failures', 'crashes', 'expires_ms', 'type', 'queue', 'payload', 'timeout_ms',
-  'max_attempts', 'max_crashes', 'backoff', 'created_ms'}
+  'max_attempts', 'max_crashes', 'memory_limit_mb', 'backoff', 'created_ms'}
 local PAYLOAD = 8
 
 -- A claimed job as the answer shows it: the fields as they were read, four of them replaced.

@@ -1,5 +1,6 @@
 """Reaping: a dead supervisor's jobs move on, a living one's never do."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,9 @@ def test_a_dead_supervisors_job_is_put_back_as_lost(world: World) -> None:
     now_ms = world.clock.now_ms
     answer = heir.beat()
     assert (answer.reaped, answer.reap_in_ms) == (1, None)
+    silent = "on host host it has been silent for 15.0 s, and its lease has ended"
+    error = json.dumps({"type": "lost", "message": f"the supervisor dead was lost: {silent}"}, separators=(",", ":"))
+    detail = f'{{"error":{error}}}'
     claimed_ms = START_MS + 2 * LEASE_MS
     assert world.changes_since(before) == {
         "supervisor:dead": {"lease_end": "0"},
@@ -65,7 +69,8 @@ def test_a_dead_supervisors_job_is_put_back_as_lost(world: World) -> None:
             "status": "pending",
             "crashes": "1",
             "attempts_kept": "1",
-            "attempt:1": f"lost 1 {claimed_ms} {now_ms} dead {dead.epoch} 100 {{}}",
+            "attempt:1": f"lost 1 {claimed_ms} {now_ms} dead {dead.epoch} 100 {detail}",
+            "error": error,
         },
     }
     assert heir.claim_one().attempt == 2
@@ -318,3 +323,31 @@ def test_an_index_entry_that_no_job_stands_behind_is_dropped(world: World) -> No
     world.client.hset(world.keys.running("dead", dead.epoch), new_job_id(), 1)
     assert heir.beat().reaped == 2
     assert f"running:{dead.member}" not in world.snapshot()
+
+
+def test_a_lost_attempt_says_whose_lease_ended_where_and_how_long_it_was_silent(world: World) -> None:
+    dead, heir = world.register("dead", host='evil"\\}\n'), world.register("heir")
+    die(world, 1, dead, heir)
+    (job_id,) = world.snapshot()[f"running:{dead.member}"]
+    heir.beat()
+    record = world.store.get(job_id)
+    (attempt,) = record.attempts
+    assert attempt.detail.error is not None
+    assert attempt.detail.error.message == (
+        "the supervisor dead was lost: on host evil???? it has been silent for 15.0 s, and its lease has ended"
+    )
+    assert attempt.detail.killed_by is None
+    assert record.error == attempt.detail.error
+
+
+def test_a_job_whose_supervisors_name_was_taken_over_says_so(world: World) -> None:
+    world.enqueue()
+    dead = world.register("alpha", lock_id="old")
+    claim = dead.claim_one()
+    heir = world.register("alpha", lock_id="new", proofs=["old"])
+    assert heir.beat().reaped == 1
+    (attempt,) = world.store.get(claim.id).attempts
+    assert attempt.detail.error is not None
+    assert attempt.detail.error.message == (
+        "the supervisor alpha was lost: it has ended, and a successor has taken its name"
+    )

@@ -34,7 +34,13 @@ SLOT = HeldSlot(1, 1_800_000_000_000, "SIGSEGV before it reported")
 ROSTER = Roster(
     (RosterEntry(100, "idle", 1_800_000_000_000, 3, 4096, 0.5),), restarts=1, held_types=(HELD,), held_slots=(SLOT,)
 )
-OPTIONS: dict[str, Any] = {"timeout_ms": 1000, "max_attempts": 5, "max_crashes": 5, "backoff": Backoff()}
+OPTIONS: dict[str, Any] = {
+    "timeout_ms": 1000,
+    "max_attempts": 5,
+    "max_crashes": 5,
+    "backoff": Backoff(),
+    "memory_limit_mb": 512,
+}
 
 
 def live(world: World) -> Iterator[None]:

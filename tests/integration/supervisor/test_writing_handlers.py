@@ -112,3 +112,20 @@ def test_every_attribute_of_a_job_is_told_and_no_other() -> None:
 def test_the_limits_of_a_result_are_those_of_the_code() -> None:
     said = f"up to {MAX_RESULT_BYTES // 1024**2} MiB and {MAX_JSON_DEPTH} levels"
     assert said in " ".join(PAGE.text.split())
+
+
+@pytest.mark.real
+def test_a_job_over_its_memory_limit_looks_as_the_page_shows_it(place: Workplace) -> None:
+    (place.folder / "work.py").write_text(files()["work.py"])
+    place.start().wait_for("ready")
+    (attempt,) = place.run("table.load", 400).attempts
+    detail = attempt.detail
+    assert detail.error is not None
+    found = {
+        "outcome": attempt.outcome,
+        "killed_by": detail.killed_by,
+        "signal": detail.signal,
+        "error": {"type": detail.error.type, "message": re.sub(r"used \d+", "used 395", detail.error.message)},
+    }
+    (shown,) = (block for block in PAGE.blocks("json") if "memory_limit" in block)
+    assert msgspec.json.decode(shown) == msgspec.to_builtins(found)

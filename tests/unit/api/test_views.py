@@ -12,10 +12,10 @@ from jobworker.api.declaration import Declaration
 from jobworker.api.views import format_instant, view_job
 from jobworker.store.backoff import Backoff
 from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, JobRecord, Receipt
-from jobworker.store.states import JobState, Outcome
+from jobworker.store.states import JobState, KilledBy, Outcome
 
 CREATED_MS = 1_769_850_000_000
-DECLARED = Declaration("default", 5, 300_000, 3, 4, Backoff())
+DECLARED = Declaration("default", 5, 300_000, 3, 4, Backoff(), None)
 
 
 def view(**fields: Any) -> Any:
@@ -75,8 +75,8 @@ def test_what_the_record_leaves_open_is_what_the_declaration_says() -> None:
 
 
 def test_what_the_record_says_is_shown() -> None:
-    job = view(timeout_ms=1500, max_attempts=7, max_crashes=8)
-    assert (job["timeout"], job["max_attempts"], job["max_crashes"]) == (1.5, 7, 8)
+    job = view(timeout_ms=1500, max_attempts=7, max_crashes=8, memory_limit_mb=9)
+    assert (job["timeout"], job["max_attempts"], job["max_crashes"], job["memory_limit_mb"]) == (1.5, 7, 8, 9)
 
 
 def test_no_deadline_is_null() -> None:
@@ -102,6 +102,7 @@ def test_an_attempt_is_shown_whole() -> None:
         receipt=receipt,
         reason="why",
         stack="Thread …",
+        killed_by=KilledBy.DEADLINE,
     )
     attempt = Attempt(Outcome.TIMED_OUT, 2, CREATED_MS, CREATED_MS + 1250, "alpha", 7, 4711, detail)
     assert view(attempts=(attempt,))["attempts"] == [
@@ -114,6 +115,7 @@ def test_an_attempt_is_shown_whole() -> None:
             "error": {"type": "ValueError", "message": "no", "traceback": "Traceback…"},
             "signal": "SIGKILL",
             "exit_code": -9,
+            "killed_by": "deadline",
             "worker": 4711,
             "supervisor": "alpha",
             "receipt": {
@@ -132,7 +134,7 @@ def test_an_attempt_of_which_little_is_known_has_nulls() -> None:
     attempt = Attempt(Outcome.LOST, 1, CREATED_MS, CREATED_MS, "alpha", 7, 4711, AttemptDetail())
     [shown] = view(attempts=(attempt,))["attempts"]
     assert [name for name, value in shown.items() if value is None] == [
-        *("error", "signal", "exit_code", "receipt", "reason", "stack")
+        *("error", "signal", "exit_code", "killed_by", "receipt", "reason", "stack")
     ]
 
 

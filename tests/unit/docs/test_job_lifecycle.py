@@ -1,6 +1,7 @@
 """docs/job-lifecycle.md and the code tell the same: states, outcomes, reasons, durations and defaults."""
 
 import re
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -10,11 +11,15 @@ import jobworker.store.scripts
 from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Unreadable
 from jobworker.store.setting import SETTINGS
-from jobworker.store.states import CRASHES, ENDED, FAILURES, TRANSITIONS, JobState, Outcome
+from jobworker.store.states import CRASHES, ENDED, FAILURES, TRANSITIONS, JobState, KilledBy, Outcome
 from jobworker.supervisor.breaker import FIRST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, RETURN_BATCH
 from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS
+from jobworker.supervisor.memory import SAMPLE_SECONDS
+from jobworker.supervisor.oom import LOOK_SECONDS, NO_EVIDENCE, Evidence, Finding
+from jobworker.supervisor.process import OOM_SCORE
 from jobworker.supervisor.session import SWEEP_SECONDS
 from jobworker.supervisor.settlement import UNHANDLED_SECONDS, set_aside
+from jobworker.supervisor.verdict import Intent, judge
 from tests.support.page import Page, quoted
 
 PAGE: Final = Page("job-lifecycle.md")
@@ -103,3 +108,52 @@ def test_the_defaults_and_ranges_are_those_of_the_settings() -> None:
         assert row == [SETTINGS[name].to_text(SETTINGS[name].default), SETTINGS[name].allowed], name
     assert rows.keys() >= {name for name in SETTINGS if name.startswith("jobs.")}
     assert set(re.findall(r"`((?:jobs|supervisor)\.\w+)`", PAGE.text)) <= rows.keys()
+
+
+def causes() -> list[tuple[str, str | None, str]]:
+    """Return outcome, killed_by and message of each row of the table of causes."""
+    rows = PAGE.rows("Why an attempt ended")
+    return [(quoted(row[1])[0], quoted(row[2])[0] if row[2] else None, quoted(row[3])[0]) for row in rows]
+
+
+def test_why_a_worker_died_is_told_as_the_verdict_tells_it() -> None:
+    findings = (Evidence(Finding.OOM_KILL, 1, 1), Evidence(Finding.NONE), Evidence(Finding.AMBIGUOUS, 1, 2))
+    verdicts = [
+        *(judge(signal.SIGKILL, None, evidence) for evidence in (*findings, NO_EVIDENCE)),
+        *(judge(status, None) for status in (signal.SIGSEGV, 3 << 8)),
+        *(judge(signal.SIGKILL, intent) for intent in INTENTS),
+    ]
+    told = [(outcome, killed_by, pattern_of(message)) for outcome, killed_by, message in causes()]
+    for verdict in verdicts:
+        found = [
+            1
+            for outcome, killed_by, message in told
+            if (outcome, killed_by) == (verdict.outcome, verdict.killed_by) and message.fullmatch(verdict.message)
+        ]
+        assert found, verdict
+
+
+#: As the desk, the pool and the settings word them; the tests of these compare the words.
+INTENTS: Final = (
+    Intent(Outcome.TIMED_OUT, "at its deadline of 2 s"),
+    Intent(Outcome.OUT_OF_MEMORY, "because it used 150 MiB of memory, over its limit of 100 MiB"),
+    Intent(Outcome.CANCELLED, "because a client cancelled the job"),
+    Intent(Outcome.CRASHED, "because its mailbox takes nothing"),
+    Intent(Outcome.CRASHED, "for writing into its mailbox what is no report"),
+)
+
+
+def pattern_of(message: str) -> re.Pattern[str]:
+    return re.compile(re.escape(message).replace("…", ".+"))
+
+
+def test_everybody_who_may_kill_is_told() -> None:
+    section = PAGE.section("Why an attempt ended")
+    assert {word for word in KilledBy if f"`{word}`" in section} == set(KilledBy)
+    assert {killed_by for _, killed_by, _ in causes()} - {None} <= set(KilledBy)
+
+
+def test_the_pace_of_the_memory_limits_is_that_of_the_code() -> None:
+    assert f"Every {SAMPLE_SECONDS:g} seconds, while an attempt with a limit runs" in WORDS
+    assert f"in the last {2 * LOOK_SECONDS:g} seconds or so" in WORDS
+    assert f"`oom_score_adj` {OOM_SCORE} higher" in WORDS

@@ -57,3 +57,20 @@ def test_a_value_out_of_its_range_is_refused_with_the_range(options: dict[str, A
 def test_a_queue_name_with_a_slash_is_refused() -> None:
     with pytest.raises(InvalidDeclaration, match="in its `queue`"):
         Declaration.read({"queue": "a/b"})
+
+
+@pytest.mark.parametrize("timeout", [None, 5.5, UNSET])
+def test_a_soft_timeout_stands_beside_a_longer_timeout_or_none(timeout: Any) -> None:
+    assert Declaration.read({"timeout": timeout, "soft_timeout": 5}).soft_timeout == 5.0
+
+
+@pytest.mark.parametrize("timeout", [5, 4.9])
+def test_a_soft_timeout_that_would_come_too_late_is_refused(timeout: float) -> None:
+    with pytest.raises(InvalidDeclaration, match=r"soft_timeout of 5 s must be shorter than its timeout"):
+        Declaration.read({"timeout": timeout, "soft_timeout": 5})
+
+
+@pytest.mark.parametrize("limit", [0, 1_048_577, 1.5])
+def test_a_memory_limit_is_a_whole_number_of_mib(limit: Any) -> None:
+    with pytest.raises(InvalidDeclaration, match="memory_limit_mb"):
+        Declaration.read({"memory_limit_mb": limit})

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from jobworker.handlers import Fail, HandlerError, Retry
+from jobworker.handlers import Fail, HandlerError, Retry, SoftTimeout
 
 
 def test_a_retry_carries_its_delay_and_its_reason() -> None:
@@ -45,3 +45,8 @@ def test_outcomes_are_exceptions_but_no_errors_of_ours() -> None:
     assert not issubclass(Retry, HandlerError)
     assert not issubclass(Fail, HandlerError)
     assert issubclass(Retry, Exception)
+
+
+def test_a_soft_timeout_is_no_exception_that_a_handler_swallows_by_the_way() -> None:
+    assert issubclass(SoftTimeout, BaseException)
+    assert not issubclass(SoftTimeout, Exception)

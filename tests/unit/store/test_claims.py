@@ -10,7 +10,7 @@ from jobworker.store.report import LogChunk
 from jobworker.store.states import Outcome
 
 ROW: list[bytes | int] = [
-    *(b"the-id", b"1764000000000001", b"1", 3, b"77", b"resize", b"images", b"\x00\xff", b"2500", b"4", b"6"),
+    *(b"the-id", b"1764000000000001", b"1", 3, b"77", b"resize", b"images", b"\x00\xff", b"2500", b"4", b"6", b"512"),
     *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000"),
 ]
 
@@ -30,12 +30,13 @@ def test_a_row_is_a_claim() -> None:
         backoff=Backoff(2.0, 3.0, 9.0, jitter=False),
         created_ms=1000,
         worker=77,
+        memory_limit_mb=512,
     )
 
 
 def test_what_nobody_has_said_is_none() -> None:
     row: list[bytes | int | None] = list(ROW)
-    row[8:12] = [None, None, None, None]
+    row[8:13] = [None] * 5
     claim = Claim.decode(row)
     assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.backoff) == (None, None, None, None)
 
@@ -71,7 +72,7 @@ def test_flat_pairs_are_attempts() -> None:
     assert decode_attempts([b"a", b"1", b"b", b"22"]) == [Attempted("a", 1), Attempted("b", 22)]
 
 
-@pytest.mark.parametrize("damage", [{5: None}, {8: b"x"}, {11: b"[]"}, {12: None}], ids=str)
+@pytest.mark.parametrize("damage", [{5: None}, {8: b"x"}, {12: b"[]"}, {13: None}], ids=str)
 def test_a_row_that_somebody_has_damaged_says_whose_and_why(damage: dict[int, bytes | None]) -> None:
     row: list[bytes | int | None] = [damage.get(index, value) for index, value in enumerate(ROW)]
     unreadable = decode_claim(row)

@@ -23,14 +23,14 @@ print(board.fence_ns, board.started_ns, board.ended_ns)
 
 def test_it_begins_with_nothing_allowed_and_nothing_started() -> None:
     board = Board()
-    assert (board.fence_ns, board.started_ns, board.ended_ns) == (0, 0, 0)
+    assert (board.fence_ns, board.started_ns, board.ended_ns, board.interrupted) == (0, 0, 0, 0)
     board.close()
 
 
 def test_each_number_keeps_its_place() -> None:
     board = Board()
-    board.fence_ns, board.started_ns, board.ended_ns = 2**62, -7, 3
-    assert (board.fence_ns, board.started_ns, board.ended_ns) == (2**62, -7, 3)
+    board.fence_ns, board.started_ns, board.ended_ns, board.interrupted = 2**62, -7, 3, 2**52
+    assert (board.fence_ns, board.started_ns, board.ended_ns, board.interrupted) == (2**62, -7, 3, 2**52)
     board.close()
 
 

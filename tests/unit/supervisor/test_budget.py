@@ -44,3 +44,20 @@ def test_the_request_goes_before_the_declaration() -> None:
 )
 def test_no_deadline_is_a_deadline_that_was_declared_so(declared: Any, asked_ms: int | None, seconds: Any) -> None:
     assert budget(HandlerDefaults(timeout=declared), timeout_ms=asked_ms).timeout_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("asked", "declared", "set_to", "limit"),
+    [(64, 128, 256, 64), (None, 128, 256, 128), (None, None, 256, 256), (None, None, "none", None)],
+)
+def test_a_memory_limit_is_the_requests_else_the_handlers_else_the_settings(
+    asked: int | None, declared: int | None, set_to: Any, limit: int | None
+) -> None:
+    entry = HandlerEntry("echo", {}, HandlerDefaults(memory_limit_mb=declared))
+    claim, settings = a_claim(memory_limit_mb=asked), JobSettings(memory_limit_mb=set_to)
+    assert Budget.of(claim, {"echo": entry}, settings).memory_limit_mb == limit
+
+
+@pytest.mark.parametrize(("timeout_ms", "soft"), [(5000, 2.0), (0, 2.0), (2000, None), (1000, None), (None, 2.0)])
+def test_a_soft_timeout_is_used_if_the_deadline_comes_later(timeout_ms: int | None, soft: float | None) -> None:
+    assert budget(HandlerDefaults(soft_timeout=2.0), timeout_ms=timeout_ms).soft_timeout_seconds == soft

@@ -5,19 +5,22 @@ import os
 import signal
 import time
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, Claim, Settle
 from jobworker.store.settings import JobSettings
-from jobworker.store.states import Outcome
-from jobworker.supervisor.agenda import STACK_SECONDS
+from jobworker.store.states import KilledBy, Outcome
+from jobworker.supervisor.agenda import SOFT_AGAIN_SECONDS, STACK_SECONDS
 from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
+from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
-from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.process import SOFT_TIMEOUT_SIGNAL, Stage, WorkerProcess
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
@@ -422,3 +425,88 @@ def test_a_deadline_ends_with_its_attempt(scene: Scene) -> None:
     shoot(scene.second)
     scene.turn()
     assert due(scene, scene.second) is None
+
+
+def test_a_soft_timeout_tells_the_worker_for_which_attempt_and_the_deadline_follows(
+    scene: Scene, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda _pidfd, number: sent.append(number))
+    entry = HandlerEntry("echo", {}, HandlerDefaults(soft_timeout=1.0))
+    monkeypatch.setitem(scene.pool.catalogue, "echo", entry)
+    scene.hand(scene.first, timeout_ms=2000)
+    assert take(scene.first).soft_timeout_seconds == 1.0
+    scene.first.board.started_ns = round(clock.now * 1e9)
+    started = clock.now
+    clock.now = started + 1.001
+    scene.desk._deadlines._expire()
+    assert sent == [SOFT_TIMEOUT_SIGNAL]
+    assert scene.first.board.interrupted == 100
+    assert scene.killer.told == []
+    for later in (1 + SOFT_AGAIN_SECONDS, 2 - STACK_SECONDS, 2):
+        assert due(scene, scene.first) == pytest.approx(started + later)
+        clock.now = started + later + 0.001
+        expire(scene)
+    assert sent == [SOFT_TIMEOUT_SIGNAL] * 2
+    assert scene.killer.told == [scene.first.pid]
+
+
+def test_an_attempt_that_uses_too_much_memory_is_killed(scene: Scene) -> None:
+    scene.hand(scene.first, memory_limit_mb=100)
+    scene.hand(scene.second, 200, id="job-2")
+    take(scene.first)
+    assert scene.desk._memory._limits == {scene.first.pid: 100 * 1024**2}
+    scene.desk._exceeded_memory(scene.first.pid, 150 * 1024**2)
+    assert scene.killer.told == [scene.first.pid]
+    shoot(scene.first)
+    scene.turn()
+    (settle,) = scene.settled
+    assert settle.outcome is Outcome.OUT_OF_MEMORY
+    assert settle.detail is not None
+    assert settle.detail.killed_by is KilledBy.MEMORY_LIMIT
+    assert settle.detail.error is not None
+    assert settle.detail.error.message == "killed because it used 150 MiB of memory, over its limit of 100 MiB"
+    assert scene.desk._memory._limits == {}
+
+
+def test_a_report_that_is_there_before_the_kill_for_memory_wins(scene: Scene) -> None:
+    scene.hand(scene.first, memory_limit_mb=100)
+    take(scene.first)
+    report(scene.first, 100)
+    scene.desk._exceeded_memory(scene.first.pid, 150 * 1024**2)
+    assert scene.killer.told == []
+    assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
+    assert scene.desk._memory._limits == {}
+
+
+def test_a_sigkill_that_the_kernel_has_counted_is_out_of_memory(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 1\n")
+    monkeypatch.setattr(scene.desk, "_oom", OomWatch(counter))
+    scene.hand(scene.first)
+    take(scene.first)
+    counter.write_text("oom_kill 2\n")
+    shoot(scene.first)
+    scene.turn()
+    (settle,) = scene.settled
+    assert settle.outcome is Outcome.OUT_OF_MEMORY
+    assert settle.detail is not None
+    assert settle.detail.killed_by is KilledBy.OOM_KILLER
+
+
+def test_a_kill_that_took_an_idle_worker_explains_no_other_death(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 1\n")
+    monkeypatch.setattr(scene.desk, "_oom", OomWatch(counter))
+    counter.write_text("oom_kill 2\n")
+    shoot(scene.second)
+    scene.turn()
+    scene.hand(scene.first)
+    take(scene.first)
+    shoot(scene.first)
+    scene.turn()
+    assert scene.outcomes == [(100, Outcome.CRASHED)]

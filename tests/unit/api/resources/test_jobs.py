@@ -12,9 +12,8 @@ from tests.unit.api.conftest import Api
 FIELDS = [
     *("id", "type", "queue", "priority", "status", "cancel_requested_at", "tags", "payload", "result"),
     *("progress", "log_bytes", "attempt", "failures", "crashes", "max_attempts", "max_crashes", "timeout"),
-    *("created_at", "run_at"),
-    *("expires_at", "started_at", "ended_at", "wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error"),
-    *("receipt", "attempts"),
+    *("memory_limit_mb", "created_at", "run_at", "expires_at", "started_at", "ended_at", "wait_seconds", "run_seconds"),
+    *("supervisor", "worker", "reason", "error", "receipt", "attempts"),
 ]
 
 
@@ -85,7 +84,8 @@ def test_an_answer_has_every_field_and_null_for_what_is_absent(api: Api) -> None
     assert list(job) == FIELDS
     absent = [name for name in FIELDS if job[name] is None]
     assert absent == [
-        *("cancel_requested_at", "payload", "result", "progress", "expires_at", "started_at", "ended_at"),
+        *("cancel_requested_at", "payload", "result", "progress", "memory_limit_mb", "expires_at"),
+        *("started_at", "ended_at"),
         *("wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error", "receipt"),
     ]
     assert (job["tags"], job["attempts"], job["attempt"]) == ([], [], 0)
@@ -94,6 +94,18 @@ def test_an_answer_has_every_field_and_null_for_what_is_absent(api: Api) -> None
 def test_what_nobody_declared_is_shown_as_the_settings_say(api: Api) -> None:
     job = api.get(f"/jobs/{api.post('/jobs').json['id']}").json
     assert (job["timeout"], job["max_attempts"], job["max_crashes"]) == (300.0, 3, 3)
+
+
+def test_a_memory_limit_is_the_requests_else_the_handlers_else_none(api: Api) -> None:
+    api.publish("report", memory_limit_mb=512)
+    api.publish("plain")
+    declared, asked, free = (
+        api.post("/jobs", body).json["id"]
+        for body in ({"type": "report"}, {"type": "report", "memory_limit_mb": 64}, {"type": "plain"})
+    )
+    assert [api.get(f"/jobs/{job_id}").json["memory_limit_mb"] for job_id in (declared, asked, free)] == [512, 64, None]
+    assert api.stored(declared)[b"memory_limit_mb"] == b"512"
+    assert b"memory_limit_mb" not in api.stored(free)
 
 
 def test_what_the_handler_declares_is_stored_and_shown(api: Api) -> None:
@@ -139,6 +151,7 @@ def test_a_payload_comes_back_byte_for_byte(api: Api, payload: bytes) -> None:
         ({"timeout": 0.05}, "/timeout", "timeout must be a number from 0.1 to 86400 (seconds)"),
         ({"max_attempts": 101}, "/max_attempts", "max_attempts must be a whole number from 1 to 100"),
         ({"max_crashes": 0}, "/max_crashes", "max_crashes must be a whole number from 1 to 1000"),
+        ({"memory_limit_mb": 0}, "/memory_limit_mb", "memory_limit_mb must be a whole number from 1 to 1048576 (MiB)"),
         ({"backoff": 5}, "/backoff", "backoff must be an object with any of the fields base, factor, max, jitter"),
         ({"backoff": {"factor": 0.5}}, "/backoff/factor", "backoff.factor must be a number from 1 to 100"),
         ({"backoff": {"jitter": 1}}, "/backoff/jitter", "backoff.jitter must be true or false"),
