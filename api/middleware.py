@@ -13,7 +13,7 @@ from jobworker.api.resources.health import Liveness
 from jobworker.store.settings import ApiSettings
 
 #: What is answered late is answered within 3 s: two calls of a Redis that is slow and not yet away fit behind this.
-LONGEST_WAIT_SECONDS: Final = 1.5
+LONGEST_WAIT_SECONDS: Final = 1.25
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/]+)(?::\d{1,5})?\Z", re.IGNORECASE)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -99,7 +99,7 @@ def test_a_poison_job_holds_no_slot(place: Workplace) -> None:
 
 
 def test_a_slot_where_workers_keep_dying_is_held_told_and_tried_again(place: Workplace) -> None:
-    command = place.start(OFTEN, "--supervisor-max-restarts", "1")
+    command = place.start(OFTEN, "--supervisor-max-restarts", "1", "--supervisor-type-max-crashes", "1000")
     command.wait_for("ready")
     supervisor = psutil.Process(command.process.pid)
     while not (held := roster(place).held_slots):

@@ -90,7 +90,8 @@ def _remains(baseline: tuple[int, int, int]) -> tuple[Remains, resource.struct_r
 def test_the_dead_are_told_apart_from_what_they_were_when_the_attempt_began() -> None:
     remains, usage = _remains((1000, 0, 0))
     receipt = remains.receipt(Cpu(1.0, 2.0))
-    assert abs(receipt.cpu_user_seconds - (usage.ru_utime - 0.001 + 1)) < 1e-5
+    # The kernel may have counted all that it burnt as its own.
+    assert abs(receipt.cpu_user_seconds - (max(usage.ru_utime - 0.001, 0) + 1)) < 1e-5
     assert abs(receipt.cpu_system_seconds - (usage.ru_stime + 2)) < 1e-5
     assert 0.05 <= receipt.wall_seconds < 5
     assert receipt.peak_rss_bytes == usage.ru_maxrss * 1024
