@@ -2,7 +2,10 @@
 
 import heapq
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
+
+#: What is due then comes in the next turn of the loop: others must be heard in between.
+EXPIRED_PER_TURN: Final = 50
 
 
 class Timer(Protocol):
@@ -61,7 +64,9 @@ class Deadlines:
     def _expire(self) -> None:
         self._timer = None
         now = self._loop.time()
-        while self._heap and self._heap[0][0] <= now:
+        room = EXPIRED_PER_TURN
+        while room and self._heap and self._heap[0][0] <= now:
+            room -= 1
             when, attempt = heapq.heappop(self._heap)
             if self._due.get(attempt) == when:
                 del self._due[attempt]

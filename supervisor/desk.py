@@ -14,7 +14,7 @@ from jobworker.store.job import Receipt
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
-from jobworker.supervisor.agenda import Due, Step, agenda_of
+from jobworker.supervisor.agenda import STACK_SECONDS, Due, Step, agenda_of
 from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
@@ -228,7 +228,7 @@ class Desk:
     async def _bury(self, worker: WorkerProcess, attempt: Attempt | None, status: int, *, started: bool) -> None:
         await self._killer.end_orphans(self._pool.workers)
         # What was killed with it counts, whenever we are told of its death.
-        self._pool.reap_orphans()
+        await self._pool.until_reaped()
         # Also of a worker without an attempt: what was counted for it counts for no other.
         evidence = self._oom.judge() if was_shot(status, worker.intent) else None
         self._burying -= 1
@@ -289,9 +289,14 @@ class Desk:
             case Step.SOFT_TIMEOUT:
                 attempt.worker.interrupt(attempt.claim.token)
             case Step.STACK:
-                attempt.worker.ask_stack()
+                self._ask_stack(attempt, due_at)
             case Step.KILL:
                 self._freeze_overdue(pid)
+
+    def _ask_stack(self, attempt: Attempt, due_at: float) -> None:
+        # Where many are due at once, those that are late are not asked: their kill does not wait.
+        if self._loop.time() < due_at + STACK_SECONDS / 2:
+            attempt.worker.ask_stack()
 
     def _freeze_overdue(self, pid: int) -> None:
         # Many deadlines may be due at once, and busy workers would keep us from the CPU: first of all they all stop.

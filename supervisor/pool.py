@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -12,11 +12,12 @@ from jobworker.supervisor import messages
 from jobworker.supervisor.children import peek_child, reap_orphan
 from jobworker.supervisor.crew import Crew
 from jobworker.supervisor.errors import WorkerStartFailed
+from jobworker.supervisor.listener import PoolListener
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
 from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
-from jobworker.supervisor.receipts import Cpu
+from jobworker.supervisor.ration import Ration
 from jobworker.supervisor.releases import CHANGED, DOES_NOT_LOAD
 from jobworker.supervisor.slots import Restarts, Slots
 from jobworker.supervisor.starts import SLOW_START_SECONDS, Starts
@@ -25,35 +26,12 @@ from jobworker.supervisor.verdict import Intent, judge
 
 log = structlog.get_logger("jobworker.pool")
 
+#: Reaping takes the kernel up to a millisecond each.
+REAPED_PER_TURN: Final = 8
 #: How long a dismissed worker may take to end by itself.
 DISMISSAL_SECONDS: Final = 2.0
 #: How long a worker that is being killed may take to die before another takes its place all the same.
 REPLACE_SECONDS: Final = 1.0
-
-
-class Listener(Protocol):
-    """Whom the pool tells."""
-
-    def forked(self, worker: WorkerProcess) -> None:
-        """Hear that there is a new worker."""
-
-    def became_idle(self) -> None:
-        """Hear that a worker waits for a job."""
-
-    def reported(self, worker: WorkerProcess, report: Report) -> None:
-        """Hear a worker's report on its attempt."""
-
-    def progressed(self, worker: WorkerProcess, token: int) -> None:
-        """Hear that an attempt has a new progress."""
-
-    def orphan_died(self, session: int, cpu: Cpu) -> None:
-        """Hear that a process that a dead worker has left is dead: it may have left others.
-
-        `session`: the pid of that worker, unless the process had left its session.
-        """
-
-    def died(self, worker: WorkerProcess, status: int, *, started: bool) -> None:
-        """Hear that a worker is dead; `started`: it had read its last assignment and not reported on it."""
 
 
 class Pool:
@@ -84,13 +62,15 @@ class Pool:
         self.reload_ended: Callable[[], object] = bool
         #: The first worker's hello: until it is known, there is no other worker.
         self.first_hello = loop.create_future()
-        self.listener: Listener
+        self.listener: PoolListener
         #: How many died that nobody had asked to end.
         self.restarts = 0
         self._fork = fork
         self._killer = killer
         self._loop = loop
         self._starts = Starts(loop, self._fill, slow_start_seconds)
+        self._ration = Ration(loop, REAPED_PER_TURN)
+        self._all_reaped = asyncio.Event()
         self._fence_ns = 0
         self._has_forked = False
         self._closing = False
@@ -192,10 +172,20 @@ class Pool:
         Only peeks first: a blanket wait would take the status of a worker away from its own pidfd.
         """
         while (child := peek_child()) is not None:
+            if not self._ration.take():
+                self._ration.next_turn(self.reap_orphans)
+                return
             if child in self.workers:
                 self._reap(self.workers[child])
             else:
                 self.listener.orphan_died(*reap_orphan(child))
+        self._all_reaped.set()
+
+    async def until_reaped(self) -> None:
+        """Return when nothing that is dead by now is left to be reaped."""
+        self._all_reaped.clear()
+        self.reap_orphans()
+        await self._all_reaped.wait()
 
     def read(self, worker: WorkerProcess) -> None:
         """Take in what a worker has written."""
@@ -343,7 +333,7 @@ class Pool:
         worker.release, worker.slot = self.releases.next, slot
         self.workers[worker.pid] = worker
         self._loop.add_reader(worker.mailbox.fileno(), self.read, worker)
-        self._loop.add_reader(worker.pidfd, self._reap, worker)
+        self._loop.add_reader(worker.pidfd, self._reap_in_turn, worker)
         self.listener.forked(worker)
         self._starts.watch(worker)
 
@@ -356,6 +346,11 @@ class Pool:
         if not worker.reaped:
             self.kill(worker, Intent(Outcome.SHUTDOWN, "because it did not end when it was dismissed"))
 
+    def _reap_in_turn(self, worker: WorkerProcess) -> None:
+        # Where there is no room left in this turn, its pidfd tells us in the next one again.
+        if self._ration.take():
+            self._reap(worker)
+
     def _reap(self, worker: WorkerProcess) -> None:
         if worker.pid not in self.workers or (status := worker.reap()) is None:
             return
@@ -366,7 +361,7 @@ class Pool:
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
         why = judge(status, worker.intent).message
-        if not _was_wanted(worker):
+        if not worker.was_wanted:
             self._count_death(worker, why)
         if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs and not self._closing:
             self._start_failed(why, is_trial=worker.stage is Stage.STARTING and self.releases.tries(worker))
@@ -398,10 +393,3 @@ class Pool:
     def _check_empty(self) -> None:
         if self._closing and not self.workers and not self._empty.done():
             self._empty.set_result(None)
-
-
-def _was_wanted(worker: WorkerProcess) -> bool:
-    """Whether a dead worker was dismissed, or killed for another reason than what it did itself."""
-    if worker.intent is None:
-        return worker.stage is Stage.ENDING
-    return worker.intent.outcome is not Outcome.CRASHED

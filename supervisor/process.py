@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from jobworker.store.states import Outcome
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import BadFrame, End, MailboxClosed, open_mailbox
 from jobworker.supervisor.messages import Message, decode
@@ -80,6 +81,13 @@ class WorkerProcess:
         #: What it used, once it was reaped.
         self.remains: Remains | None = None
         self._theirs = theirs
+
+    @property
+    def was_wanted(self) -> bool:
+        """Whether its death was: it was dismissed, or killed for another reason than what it did itself."""
+        if self.intent is None:
+            return self.stage is Stage.ENDING
+        return self.intent.outcome is not Outcome.CRASHED
 
     def ask_stack(self) -> bool:
         """Have it write its stack into `stack`, soon; False when its job has taken away what would answer."""
@@ -208,6 +216,9 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
 
 def _yield_cpu() -> None:
     """Let the supervisor go first where CPU is short: it needs little, and kills depend on it."""
+    # A busy one that is woken, or killed, does not take the CPU from who has it. Children inherit all of this.
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     niceness = os.nice(WORKER_NICENESS)
     # Where sessions are scheduled as groups, `nice` counts within a session only, and ours is new.
     with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:  # noqa: PTH123 - at each fork

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from jobworker.supervisor.deadlines import Deadlines
+from jobworker.supervisor.deadlines import EXPIRED_PER_TURN, Deadlines
 from tests.support.virtual_loop import VirtualLoop
 
 
@@ -120,3 +120,14 @@ def test_against_a_plain_list_of_deadlines(watch: Watch) -> None:
         watch.loop.advance_to(now)
         assert watch.told == expected
     assert len(expected) > 100
+
+
+def test_very_many_at_once_leave_others_room_in_between(watch: Watch) -> None:
+    count = 2 * EXPIRED_PER_TURN + 1
+    for attempt in range(count):
+        watch.deadlines.set(attempt, 1010.0)
+    watch.loop.now = 1010.0
+    watch.deadlines._expire()
+    assert len(watch.told) == EXPIRED_PER_TURN
+    watch.loop.advance_to(1010.0)
+    assert [attempt for attempt, _ in watch.told] == list(range(count))

@@ -410,6 +410,21 @@ def test_a_worker_that_ends_what_a_handler_left_in_time_has_a_little_longer_for_
     assert scene.killer.told == [scene.first.pid]
 
 
+@pytest.mark.parametrize(("late", "asked"), [(0.0, 1), (STACK_SECONDS / 2 + 0.001, 0)])
+def test_where_there_is_no_time_for_it_the_stack_is_not_asked_for(
+    scene: Scene, clock: Clock, late: float, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking: list[int] = []
+    monkeypatch.setattr(WorkerProcess, "ask_stack", lambda worker: asking.append(worker.pid))
+    scene.hand(scene.first, timeout_ms=2000)
+    take(scene.first)
+    scene.first.board.started_ns = round(clock.now * 1e9)
+    clock.now += 2 - STACK_SECONDS + 0.0001 + late
+    expire(scene)
+    assert len(asking) == asked
+    assert scene.killer.told == []
+
+
 def test_a_job_without_a_deadline_has_none(scene: Scene) -> None:
     scene.hand(scene.first, timeout_ms=0)
     assert take(scene.first).timeout_seconds is None
