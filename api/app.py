@@ -14,12 +14,14 @@ from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
 from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Collection
+from jobworker.api.resources.control import Drain, Scale
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.log import Log
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
 from jobworker.api.resources.retry import Retry
+from jobworker.api.resources.stack import Stack
 from jobworker.api.resources.stats import Stats
 from jobworker.api.submission import Submission
 from jobworker.store.catalogue import HandlerEntry
@@ -45,11 +47,14 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         "/jobs/{job_id}/cancel": Cancel(store, available, reader),
         "/jobs/{job_id}/retry": Retry(store, available, reader),
         "/jobs/{job_id}/log": Log(store, available, Followers(settings.api.threads)),
+        "/jobs/{job_id}/stack": Stack(store, available),
         "/jobs/pause": Pause(store, available),
         "/jobs/resume": Resume(store, available),
         "/queues": Collection(store.fleet.queues, view_queue, available),
         "/queues/{queue}": Queue(store.fleet, available),
         "/supervisors": Collection(store.fleet.supervisors, view_supervisor, available),
+        "/supervisors/{name}/scale": Scale(store.control, available),
+        "/supervisors/{name}/drain": Drain(store.control, available),
         "/workers": Collection(store.fleet.workers, view_worker, available),
         "/handlers": Collection(handlers, view_handler, available),
         "/stats": Stats(store.stats, available),

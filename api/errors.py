@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from jobworker.store.errors import BadCursor, InvalidJob, JobNotFound, QueueNotFound, StoreError, WrongState
+from jobworker.store.errors import (
+    BadCursor,
+    InvalidJob,
+    JobNotFound,
+    NotRunning,
+    QueueNotFound,
+    StoreError,
+    SupervisorNotFound,
+    WrongState,
+)
 
 
 class ApiError(Exception):
@@ -53,6 +62,10 @@ class Overloaded(RequestRefused):
     """Too many requests wait."""
 
 
+class SupervisorSilent(ApiError):
+    """The supervisor does not answer."""
+
+
 class EncodedBody(RequestRefused):
     """The body is compressed or encoded."""
 
@@ -72,6 +85,8 @@ STATUS: Final[dict[type[Exception], int]] = {
     NotAJobId: 404,
     JobNotFound: 404,
     QueueNotFound: 404,
+    SupervisorNotFound: 404,
+    NotRunning: 409,
     WrongState: 409,
     PayloadTooLarge: 413,
     NotJson: 415,
@@ -81,6 +96,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     InvalidQuery: 422,
     BadCursor: 422,
     Overloaded: 503,
+    SupervisorSilent: 503,
     StoreError: 503,
 }
 

@@ -35,3 +35,8 @@ def allow_no_parameters(req: falcon.Request) -> None:
     if req.params:
         name = next(iter(req.params))
         raise InvalidQuery(f"{req.uri_template} takes no parameters; there is no {name[:ECHO_CHARACTERS]!r}")
+
+
+def who_asks(req: falcon.Request) -> str:
+    """Return who a request comes from, as records and the log name them."""
+    return f"api {req.remote_addr}"

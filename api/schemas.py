@@ -9,6 +9,7 @@ from jobworker.store.job import Receipt
 from jobworker.store.limits import (
     MAX_LOG_BYTES,
     MAX_PAGE_JOBS,
+    MAX_WORKERS,
     BackoffFactor,
     BackoffSeconds,
     DelaySeconds,
@@ -80,6 +81,19 @@ class EmptyRequest(Request, frozen=True):
     """The body of a POST that needs none."""
 
 
+class ReasonRequest(Request, frozen=True):
+    """The body of POST /jobs/{id}/cancel and POST /supervisors/{name}/drain."""
+
+    reason: Reason | UnsetType = UNSET
+
+
+class ScaleRequest(Request, frozen=True):
+    """The body of POST /supervisors/{name}/scale."""
+
+    #: How many jobs it shall run at once; must be given.
+    workers: Annotated[int, Meta(ge=1, le=MAX_WORKERS)] | UnsetType = UNSET
+
+
 class PauseRequest(Request, frozen=True):
     """The body of POST /jobs/pause and POST /jobs/resume; without a queue: everything."""
 
@@ -104,6 +118,20 @@ class PauseAnswer(Struct, frozen=True):
     queue: str | None
 
 
+class ScaleAnswer(Struct, frozen=True):
+    """The answer to POST /supervisors/{name}/scale: so many are wanted, and will be there soon."""
+
+    name: str
+    workers: int
+
+
+class DrainAnswer(Struct, frozen=True):
+    """The answer to POST /supervisors/{name}/drain."""
+
+    name: str
+    message: str = "Supervisor asked to drain"
+
+
 class Live(Struct, frozen=True):
     """The answer to GET /livez."""
 
@@ -124,6 +152,15 @@ class ErrorView(Struct, frozen=True):
     message: str
     #: Left out in a list.
     traceback: str | UnsetType | None
+
+
+class StackView(Struct, frozen=True):
+    """Where a job was when somebody asked; no stack: its job has taken away what would have answered."""
+
+    id: str
+    attempt: int
+    taken_at: str
+    stack: str | None
 
 
 class AttemptView(Struct, frozen=True):
@@ -181,6 +218,8 @@ class JobView(Struct, frozen=True, kw_only=True):
     priority: int
     status: str
     cancel_requested_at: str | None
+    cancelled_by: str | None
+    cancel_reason: str | None
     tags: list[str]
     payload: Raw | UnsetType = UNSET
     result: Raw | UnsetType | None = UNSET
@@ -205,6 +244,8 @@ class JobView(Struct, frozen=True, kw_only=True):
     reason: str | None
     error: ErrorView | None
     receipt: Receipt | None
+    #: As of the last time that somebody asked for it while the present, or last, attempt ran.
+    stack: StackView | UnsetType | None = UNSET
     attempts: list[AttemptView] | UnsetType = UNSET
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from jobworker.api.declaration import Declaration, given
-from jobworker.api.schemas import AttemptView, ErrorView, JobView, ProgressView
+from jobworker.api.schemas import AttemptView, ErrorView, JobView, ProgressView, StackView
 from jobworker.store.job import Attempt, ErrorInfo, JobRecord, JobSummary
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +20,7 @@ def view_job(record: JobRecord, declared: Declaration) -> JobView:
         payload=Raw(record.payload),
         result=None if record.result is None else Raw(record.result),
         error=_view_error(record.error),
+        stack=view_stack(record),
         attempts=[_view_attempt(attempt) for attempt in record.attempts],
     )
 
@@ -35,6 +36,8 @@ def view_summary(record: JobSummary, declared: Declaration) -> JobView:
         priority=record.priority,
         status=record.status,
         cancel_requested_at=_instant(record.cancel_requested_ms),
+        cancelled_by=None if record.cancelled_by is None else record.cancelled_by.who,
+        cancel_reason=None if record.cancelled_by is None else record.cancelled_by.reason,
         tags=[],
         progress=_view_progress(record),
         log_bytes=record.log_bytes,
@@ -68,6 +71,13 @@ def format_instant(ms: int) -> str:
     """
     instant = _EPOCH + timedelta(milliseconds=ms)
     return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def view_stack(record: JobRecord) -> StackView | None:
+    """Return the stack that was asked for; None if it is an earlier attempt's."""
+    if record.stack_ms is None or record.stack_ms < given(record.started_ms, 0):
+        return None
+    return StackView(record.id, record.attempt, format_instant(record.stack_ms), record.stack or None)
 
 
 def _view_attempt(attempt: Attempt) -> AttemptView:

@@ -5,12 +5,12 @@ import shlex
 import sys
 from typing import Final
 
-from benchmarks import drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
+from benchmarks import cancel, drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
 from benchmarks.document import circumstances, write
 from benchmarks.peers import peer
 from benchmarks.rows import Row, show
 
-OURS: Final = (kill, hangs, idle, recovery, pickup, posts, drain, output, startup, memory)
+OURS: Final = (kill, cancel, hangs, idle, recovery, pickup, posts, drain, output, startup, memory)
 
 
 def main() -> None:

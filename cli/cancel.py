@@ -21,11 +21,13 @@ Answer = dict[str, Any]
 
 @click.command()
 @_IDS
+@click.option("--reason", metavar="TEXT", help="Shown to who asks why they were cancelled.")
 @_JSON
 @with_settings("client")
-def cancel(loaded: Loaded, job_ids: Sequence[str], as_json: bool) -> int:
+def cancel(loaded: Loaded, job_ids: Sequence[str], reason: str | None, as_json: bool) -> int:
     """Cancel jobs: those that wait at once; those that run are killed, with all that they started."""
-    return _for_each(loaded, job_ids, lambda client, path: client.post(f"{path}/cancel", {}), as_json=as_json)
+    body = {} if reason is None else {"reason": reason}
+    return _for_each(loaded, job_ids, lambda client, path: client.post(f"{path}/cancel", body), as_json=as_json)
 
 
 @click.command()

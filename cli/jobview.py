@@ -19,6 +19,8 @@ _FACTS: Final = {
     "started_at": "started",
     "ended_at": "ended",
     "cancel_requested_at": "cancel asked",
+    "cancelled_by": "cancelled by",
+    "cancel_reason": "because",
     "supervisor": "supervisor",
     "worker": "worker",
     "reason": "reason",
@@ -68,12 +70,18 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
         yield _ordinal(attempt), printable(_verdict(attempt))
         if attempt.get("stack"):
             yield "    hung in", printable(attempt["stack"])
+    yield from _stack(job.get("stack"))
     yield from _durations(job)
     yield "payload", _json(job.get("payload"))
     if job.get("error"):
         yield "error", printable(_error(job["error"]))
     if job["status"] == "succeeded":
         yield "result", _json(job.get("result"))
+
+
+def _stack(taken: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if taken:
+        yield "stack", printable(f"{taken['taken_at']}\n{taken['stack'] or ''}".rstrip())
 
 
 def _progress(progress: dict[str, Any]) -> str:

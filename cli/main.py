@@ -10,6 +10,7 @@ import click
 from jobworker.cli.api import api
 from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.config import config
+from jobworker.cli.control import drain, scale, stack
 from jobworker.cli.doctor import doctor
 from jobworker.cli.entry import INTERRUPTED
 from jobworker.cli.fleet import handlers, queues, supervisors, workers
@@ -45,8 +46,8 @@ def cli() -> None:
     """
 
 
-_JOBS = (submit, job, jobs, log, cancel, retry, delete, pause, resume)
-_FLEET = (queues, workers, handlers, supervisors, stats)
+_JOBS = (submit, job, jobs, log, stack, cancel, retry, delete, pause, resume)
+_FLEET = (queues, workers, handlers, supervisors, scale, drain, stats)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
     cli.add_command(_command)

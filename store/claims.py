@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
+from jobworker.store.job import AttemptDetail, ErrorInfo, Note, Receipt
 from jobworker.store.report import LogChunk, chunk_arguments, chunks_bytes
+from jobworker.store.request import Request
 from jobworker.store.scripts import Argument
 from jobworker.store.states import Outcome
 
@@ -17,6 +18,24 @@ class Attempted(Struct, frozen=True):
 
     id: str
     token: int
+
+
+class Cancel(Struct, frozen=True):
+    """An attempt that a client wants killed."""
+
+    attempted: Attempted
+    note: Note = Note()
+
+    @classmethod
+    def decode(cls, flat: list[bytes]) -> list[Self]:
+        """Read `id, token and note, id, …`."""
+        return [cls._decode_one(job_id, value) for job_id, value in zip(flat[::2], flat[1::2], strict=True)]
+
+    @classmethod
+    def _decode_one(cls, job_id: bytes, value: bytes) -> Self:
+        # Without a note it was written by a version before this one.
+        token, _, note = value.partition(b" ")
+        return cls(Attempted(job_id.decode(), int(token)), msgspec.json.decode(note or b"{}", type=Note))
 
 
 class Claim(Struct, frozen=True):
@@ -143,7 +162,8 @@ class BeatAnswer(Struct, frozen=True):
     #: When there may be something to reap; None: nobody else is there.
     reap_in_ms: int | None
     reaped: int
-    cancels: list[Attempted]
+    cancels: list[Cancel]
+    requests: list[Request] = []
 
 
 def decode_attempts(flat: list[bytes]) -> list[Attempted]:

@@ -68,6 +68,23 @@ class WrongState(StoreError):
         self.state = state
 
 
+class NotRunning(StoreError):
+    """The job does not run."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} does not run: it is {state}")
+        self.job_id = job_id
+        self.state = state
+
+
+class SupervisorNotFound(StoreError):
+    """No living supervisor has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no supervisor {name[:128]} is alive; GET /supervisors lists those that are")
+        self.name = name
+
+
 class NameInUse(StoreError):
     """Another living supervisor has this name."""
 

@@ -11,6 +11,7 @@ from jobworker.store.catalogue import HandlerEntry, crash_budgets, fingerprints
 from jobworker.store.claims import (
     Attempted,
     BeatAnswer,
+    Cancel,
     Claim,
     ExchangeAnswer,
     Settle,
@@ -24,6 +25,7 @@ from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfig
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_SWEPT_JOBS, MAX_TYPES
 from jobworker.store.report import AttemptReport
+from jobworker.store.request import Request
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
@@ -166,22 +168,35 @@ class Incarnation:
         _, *words = await self._call("report", keys, [*self._head, len(reports), *flat])
         return [word.decode() for word in words]
 
-    async def beat(self, roster: Roster) -> BeatAnswer:
-        """Renew the lease and publish the roster; reap one dead incarnation, if there is one that we may reap."""
+    async def beat(self, roster: Roster, done: Sequence[Request] = ()) -> BeatAnswer:
+        """Renew the lease, publish the roster, say which requests are done; reap one dead incarnation, if we may."""
         keys, terms = self._keys, self.terms
+        acknowledged: list[Argument] = [item for request in done for item in (request.field, request.value)]
         reply = await self._call(
             "beat",
             [
                 *(keys.supervisor(self.name), keys.supervisors, keys.running(self.name, self.epoch)),
-                *(keys.cancels(self.name, self.epoch), keys.meta),
+                *(keys.cancels(self.name, self.epoch), keys.meta, keys.requests(self.name, self.epoch)),
             ],
             [
                 *(*self._head, terms.lease_ms, *terms.retention.arguments()),
-                *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster)),
+                *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster), *acknowledged),
             ],
         )
-        lease_ms, running, reap_in_ms, reaped, cancels = reply[1:]
-        return BeatAnswer(lease_ms, running, None if reap_in_ms < 0 else reap_in_ms, reaped, decode_attempts(cancels))
+        lease_ms, running, reap_in_ms, reaped, cancels, requests = reply[1:]
+        return BeatAnswer(
+            lease_ms=lease_ms,
+            running=running,
+            reap_in_ms=None if reap_in_ms < 0 else reap_in_ms,
+            reaped=reaped,
+            cancels=Cancel.decode(cancels),
+            requests=Request.decode(requests),
+        )
+
+    async def keep_stack(self, attempted: Attempted, stack: str) -> None:
+        """Keep with a job the stack that was asked for, unless another holds it by now."""
+        arguments: list[Argument] = [self.name, self.epoch, attempted.token, stack]
+        await _run(self._caller, "stack", [self._keys.job(attempted.id)], arguments)
 
     async def reconcile(self, call: int, held: Sequence[Attempted]) -> list[Attempted]:
         """Agree on what we hold; return what we list and no longer hold. Takes the place of an open exchange."""
@@ -209,6 +224,7 @@ class Incarnation:
             [
                 *(keys.supervisor(self.name), keys.supervisors),
                 *(keys.running(self.name, self.epoch), keys.cancels(self.name, self.epoch)),
+                keys.requests(self.name, self.epoch),
             ],
             [*self._head, *self.terms.retention.arguments()],
         )
@@ -236,7 +252,7 @@ IDLE = "idle"
 
 
 class Hint(Struct, frozen=True):
-    """A word from the inbox (`cancel`, `idle`), or the token of a wake list."""
+    """A word from the inbox (`cancel`, `request`, `idle`), or the token of a wake list."""
 
     word: str
     wake: str | None

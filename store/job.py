@@ -30,6 +30,13 @@ class NewJob(Struct, frozen=True):
     memory_limit_mb: int | None = None
 
 
+class Note(Struct, frozen=True):
+    """Who wants something, and why."""
+
+    who: str = "a client"
+    reason: str | None = None
+
+
 class Receipt(Struct, frozen=True):
     """What an attempt cost."""
 
@@ -112,6 +119,7 @@ class JobSummary(Struct, frozen=True):
     started_ms: int | None = None
     ended_ms: int | None = None
     cancel_requested_ms: int | None = None
+    cancelled_by: Note | None = None
     owner: str | None = None
     worker: int | None = None
     reason: str | None = None
@@ -152,6 +160,9 @@ class JobRecord(JobSummary, frozen=True, kw_only=True):
     token: int | None = None
     epoch: int | None = None
     result: bytes | None = None
+    #: Asked for while it ran, at `stack_ms`; empty: its job has taken away what would have answered.
+    stack: str | None = None
+    stack_ms: int | None = None
     attempts: tuple[Attempt, ...] = ()
 
     @classmethod
@@ -171,11 +182,11 @@ def _status(value: bytes) -> JobState:
 
 
 _DECODERS: dict[str, Any] = {
-    **dict.fromkeys(("type", "queue", "owner", "reason", "held"), _text),
+    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack"), _text),
     **dict.fromkeys(
         (
             *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),
-            *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms"),
+            *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms", "stack_ms"),
             *("token", "epoch", "worker", "progress_ms", "log_bytes", "memory_limit_mb"),
         ),
         int,
@@ -186,4 +197,5 @@ _DECODERS: dict[str, Any] = {
     "error": msgspec.json.Decoder(ErrorInfo).decode,
     "receipt": msgspec.json.Decoder(Receipt).decode,
     "progress": msgspec.json.Decoder(Progress).decode,
+    "cancelled_by": msgspec.json.Decoder(Note).decode,
 }

@@ -1,16 +1,17 @@
 """The clients' side of the store: put jobs in, read, list and change them. For threads."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 import redis
 
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
+from jobworker.store.control import Control
 from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
-from jobworker.store.job import JobRecord, NewJob
+from jobworker.store.job import JobRecord, NewJob, Note
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
@@ -24,6 +25,8 @@ from jobworker.store.stats import Stats
 
 #: What `cancel` answers: it is cancelled, or its supervisor has been told to kill it.
 CancelWord = Literal["cancelled", "cancelling"]
+#: Who cancels when nobody says so.
+ANYBODY: Final = Note()
 
 
 class JobStore:
@@ -37,6 +40,8 @@ class JobStore:
         self.fleet = Fleet(client, keys)
         #: What attempts came to and cost.
         self.stats = Stats(client, keys)
+        #: What supervisors are asked.
+        self.control = Control(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:
@@ -95,10 +100,10 @@ class JobStore:
         _check(job_id, reply)
         return LogPage.decode(reply, mark)
 
-    def cancel(self, job_id: str) -> CancelWord:
+    def cancel(self, job_id: str, note: Note = ANYBODY) -> CancelWord:
         """Cancel a job that has not started; ask for the kill of one that runs. Raises JobNotFound, WrongState."""
         keys = self._keys
-        arguments: list[Argument] = [keys.base, job_id, *self._retention.arguments()]
+        arguments: list[Argument] = [keys.base, job_id, *self._retention.arguments(), msgspec.json.encode(note)]
         word = _check(job_id, self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments))
         return "cancelled" if word == b"cancelled" else "cancelling"
 

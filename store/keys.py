@@ -51,8 +51,12 @@ class Keys:
         return f"{self.base}running:{name}:{epoch}"
 
     def cancels(self, name: str, epoch: int) -> str:
-        """hash: id -> token of running jobs that a client wants cancelled."""
+        """hash: id -> `<token> <JSON of who and why>` of running jobs that a client wants cancelled."""
         return f"{self.base}cancels:{name}:{epoch}"
+
+    def requests(self, name: str, epoch: int) -> str:
+        """hash: `stack:<id>`, `scale`, `drain` -> `<µs asked> <what>`, until the supervisor says that it is done."""
+        return f"{self.base}requests:{name}:{epoch}"
 
     def ended(self, status: str) -> str:
         """zset, state index of ended jobs: id, scored by the ms it ended; trimmed by age and count."""

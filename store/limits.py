@@ -16,6 +16,8 @@ MAX_BATCH_BYTES: Final = 4 * MIB
 MAX_QUEUES: Final = 1000
 #: How many types may have jobs: to forget one whose record has gone every type is looked at.
 MAX_TYPES: Final = 1000
+#: Jobs that one supervisor can be asked to run at once.
+MAX_WORKERS: Final = 1000
 #: How many jobs one sweep deletes.
 MAX_SWEPT_JOBS: Final = 200
 #: How many jobs one page of a list holds, and at how many it may look to find them.

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from jobworker.store.claims import Attempted, Claim, Settle
+from jobworker.store.claims import Attempted, Cancel, Claim, Settle
 from jobworker.store.job import Receipt
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
@@ -150,10 +150,22 @@ class Desk:
         if attempt.budget.memory_limit_mb is not None:
             self._memory.watch(worker.pid, attempt.budget.memory_limit_mb)
 
-    def cancel(self, wanted: Iterable[Attempted]) -> None:
-        """Kill the attempts that a client wants cancelled; never another attempt of the same job."""
-        asked = {(attempted.id, attempted.token) for attempted in wanted}
-        self._kill_where(asked, Intent(Outcome.CANCELLED, "because a client cancelled the job"))
+    def cancel(self, wanted: Iterable[Cancel]) -> None:
+        """Kill the attempts that clients want cancelled; never another attempt of the same job."""
+        for cancel in wanted:
+            why = f": {cancel.note.reason}" if cancel.note.reason else ""
+            intent = Intent(Outcome.CANCELLED, f"because {cancel.note.who} cancelled the job{why}")
+            self._kill_where({(cancel.attempted.id, cancel.attempted.token)}, intent)
+
+    async def take_stack(self, attempted: Attempted) -> str | None:
+        """Return the stack of an attempt, empty if it cannot be had; None when the attempt is not in hand."""
+        held = (attempt for attempt in self._attempts.values() if attempt.claim.id == attempted.id)
+        attempt = next(held, None)
+        if attempt is None or attempt.claim.token != attempted.token or attempt.worker.reaped:
+            return None
+        stack = attempt.worker.stack
+        dump = await stack.wait() if attempt.worker.ask_stack() else b""
+        return trim(dump)
 
     def drop(self, foreign: Iterable[Attempted]) -> None:
         """Kill attempts that are no longer ours and forget them: whoever took them has them."""

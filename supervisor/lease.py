@@ -6,11 +6,12 @@ from typing import Final
 
 import structlog
 
-from jobworker.store.claims import Attempted, BeatAnswer
+from jobworker.store.claims import BeatAnswer, Cancel
 from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
 from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.requests import Requests
 from jobworker.supervisor.ticks import until_tick
 
 log = structlog.get_logger("jobworker.lease")
@@ -25,8 +26,8 @@ class Lease:
     """Owns the beats.
 
     Told:   beat now (by the exchange, after a new connection); somebody hinted (by the hints).
-    Tells:  the desk, what to cancel; the pool, until when attempts may begin; the exchange,
-            how many jobs Redis counts as ours.
+    Tells:  the desk, what to cancel; the requests, what else is asked; the pool, until when attempts may begin;
+            the exchange, how many jobs Redis counts as ours.
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 
@@ -37,7 +38,8 @@ class Lease:
         fence: Callable[[int], None],
         roster: Callable[[], Roster],
     ) -> None:
-        self.cancel: Callable[[Iterable[Attempted]], None]
+        self.cancel: Callable[[Iterable[Cancel]], None]
+        self.requests: Requests
         self.compare: Callable[[int], None]
         self._incarnation = incarnation
         self._beat_seconds = beat_seconds
@@ -55,7 +57,7 @@ class Lease:
         return self._fence_ns <= boottime_ns()
 
     def hint(self) -> None:
-        """Beat soon: there is a cancel to hear."""
+        """Beat soon: there is a cancel or a request to hear."""
         self._hinted.set()
 
     async def beat(self) -> BeatAnswer:
@@ -64,7 +66,7 @@ class Lease:
             roster = self._roster()
             sent_ns = boottime_ns()
             try:
-                answer = await self._incarnation.beat(roster)
+                answer = await self._incarnation.beat(roster, self.requests.done())
             except StoreError:
                 self.redis_answers = False
                 raise
@@ -74,6 +76,7 @@ class Lease:
         if answer.reaped:
             log.warning("jobs of a dead supervisor are back in the queue", jobs=answer.reaped)
         self.cancel(answer.cancels)
+        self.requests.take(answer.requests)
         return answer
 
     async def run(self) -> None:

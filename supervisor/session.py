@@ -1,10 +1,10 @@
 """One incarnation at work: the actors that live and end with it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -21,6 +21,7 @@ from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.reporter import Reporter
+from jobworker.supervisor.requests import Requests
 from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.tally import Tally
 from jobworker.supervisor.ticks import until_tick
@@ -57,6 +58,9 @@ class Session:
         output: Output,
         roster: RosterKeeper,
         keys: Keys,
+        *,
+        drain_all: Callable[[], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         mine, url, timeout = settings.supervisor, settings.redis.url, settings.redis.timeout
         self._desk = desk
@@ -82,6 +86,13 @@ class Session:
         )
         self._watchdog = Watchdog(self._exchange, partial(answers_ping, url, timeout_seconds=timeout), mine.lease)
         self._lease.cancel = desk.cancel
+        self._lease.requests = Requests(
+            take_stack=desk.take_stack,
+            keep_stack=self._keeping.keep_stack,
+            resize=pool.resize,
+            drain=drain_all,
+            spawn=spawn,
+        )
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
         self._tally = Tally(self._keeping.tally)

@@ -208,7 +208,9 @@ class Supervisor:
             return 0
         while (incarnation := await self._register()) is not None:
             self._session = Session(
-                incarnation, self._settings, self._pool, desk, self._output, self._roster, self._keys
+                *(incarnation, self._settings, self._pool, desk, self._output, self._roster, self._keys),
+                drain_all=self._begin_drain,
+                spawn=self._spawn,
             )
             self._beacon.registered()
             self._tell_ready(incarnation)

@@ -5,6 +5,7 @@ import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
+from jobworker.api.query import who_asks
 from jobworker.api.schemas import PauseAnswer, PauseRequest
 from jobworker.store.jobs import JobStore
 
@@ -21,7 +22,7 @@ class Pause:
         request = read_body(req, PauseRequest)
         queue = request.queue or None
         with self._available:
-            self._store.pause(queue, who=f"api {req.remote_addr}", reason=request.reason or None)
+            self._store.pause(queue, who=who_asks(req), reason=request.reason or None)
         resp.data = msgspec.json.encode(PauseAnswer("Job processing paused", queue))
 
 

@@ -2,9 +2,11 @@
 -- Promise: only a living, unvoided epoch is renewed. Reaping voids the epoch before it moves its first job. Nobody reaps
 --   who has not held its own lease for a full term, except earlier epochs of its own name proven dead.
 -- KEYS  1 record of the name (hash)  2 supervisors (zset)  3 running (hash)  4 cancels (hash)  5 meta (hash)
+--       6 requests (hash)
 -- ARGV  1 base  2 name  3 epoch  4 lease ms  5 6 7 retention  8 max attempts  9 max crashes (of jobs without their own)
---       10 roster (opaque)
--- Returns {'ok', lease ms, size of running, ms until there may be something to reap or -1, jobs reaped, {id, token, …} to cancel}
+--       10 roster (opaque)  11 … field and value of each request that is done
+-- Returns {'ok', lease ms, size of running, ms until there may be something to reap or -1, jobs reaped,
+--   {id, token and note, …} to cancel, {field, value, …} requested}
 --   | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
@@ -14,7 +16,7 @@
 -- include: appending
 -- include: settle
 -- include: incarnation
-local record, supervisors, running, cancels, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local record, supervisors, running, cancels, meta, requests = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local base, name, epoch, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limits, max_attempts, max_crashes, roster = retention(5), ARGV[8], ARGV[9], ARGV[10]
 
@@ -80,7 +82,8 @@ local function reap(other_name, other_epoch, lease_end)
   end
   file_settled(theirs)
   if redis.call('HLEN', index) == 0 then
-    redis.call('DEL', base .. 'cancels:' .. other_name .. ':' .. other_epoch)
+    local suffix = other_name .. ':' .. other_epoch
+    redis.call('DEL', base .. 'cancels:' .. suffix, base .. 'requests:' .. suffix)
     redis.call('ZREM', supervisors, other_name .. ':' .. other_epoch)
   end
   return step
@@ -101,5 +104,10 @@ for _, member in ipairs(redis.call('ZRANGE', supervisors, 0, 9)) do
     if redis.call('ZSCORE', supervisors, member) and (again_at == -1 or at < again_at) then again_at = at end
   end
 end
+-- What was asked again meanwhile is not done yet.
+for i = 11, #ARGV, 2 do
+  if redis.call('HGET', requests, ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', requests, ARGV[i]) end
+end
 local wait = again_at == -1 and -1 or math.max(again_at - now, 0)
-return {'ok', lease_ms, redis.call('HLEN', running), wait, reaped, redis.call('HGETALL', cancels)}
+return {'ok', lease_ms, redis.call('HLEN', running), wait, reaped, redis.call('HGETALL', cancels),
+  redis.call('HGETALL', requests)}

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.command import clean_environment
 from tests.support.up_process import UpProcess
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -67,6 +68,24 @@ def test_a_job_is_listed_cancelled_retried_and_deleted(up: UpProcess) -> None:
     assert up.run("delete", job_id).stdout == f"{job_id} deleted\n"
     assert up.get(f"/jobs/{job_id}").status == 404
     assert len(up.run("jobs", *queue).stdout.splitlines()) == 1, "the titles alone"
+
+
+def test_the_stack_of_a_running_job_is_shown(up: UpProcess) -> None:
+    job_id = up.submit("sleep", 60)
+    wait_until(lambda: up.job(job_id)["status"] == "running")
+    shown = up.run("stack", job_id)
+    assert (shown.returncode, "in sleep" in shown.stdout) == (0, True)
+    assert up.run("cancel", job_id).returncode == 0
+    assert up.wait_for_end(job_id)["cancelled_by"] == "api 127.0.0.1"
+
+
+def test_the_supervisor_runs_more_jobs_at_once_when_it_is_asked_to(up: UpProcess) -> None:
+    [supervisor] = up.get("/supervisors").json["items"]
+    before = supervisor["workers"]
+    assert up.run("scale", supervisor["name"], str(before + 1)).returncode == 0
+    wait_until(lambda: up.get("/supervisors").json["items"][0]["workers"] == before + 1)
+    assert up.run("scale", supervisor["name"], str(before)).returncode == 0
+    wait_until(lambda: up.get("/supervisors").json["items"][0]["workers"] == before)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
+from benchmarks import cancel, drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
 from benchmarks.peers import peer
 from benchmarks.rows import Measure
 from jobworker.store.sizing import usable_cpus
@@ -23,6 +23,7 @@ IDLE = ("CPU of the supervisor", "wake-ups of the supervisor", "wake-ups of the 
     ("measure", "count", "names"),
     [
         (kill.measure, 1, ["loop", "regex", "stubborn", "tree", "tree, its last process"]),
+        (cancel.measure, 1, ["POST to the death of the tree"]),
         (hangs.measure, 3, [f"3 trees, {what}" for what in ("the last dead", "each process", "lag of the loop")]),
         (idle.measure, 2, [f"8 workers, {what}" for what in IDLE]),
         (recovery.measure, 1, ["running again after kill -9"]),
@@ -33,7 +34,7 @@ IDLE = ("CPU of the supervisor", "wake-ups of the supervisor", "wake-ups of the 
         (drain.measure, 40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
         (output.measure, 40, ["drain, 2 workers", "a receipt", f"{FLOOD}supervisor grows by", f"{FLOOD}{OTHERS}"]),
     ],
-    ids=["kill", "hangs", "idle", "recovery", "pickup", "posts", "startup", "memory", "drain", "output"],
+    ids=["kill", "cancel", "hangs", "idle", "recovery", "pickup", "posts", "startup", "memory", "drain", "output"],
 )
 def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list[str]) -> None:
     rows = list(measure(count))

@@ -14,6 +14,7 @@ from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.report import AttemptReport, LogChunk, Progress
+from jobworker.store.request import Request
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
@@ -143,8 +144,8 @@ class Supervisor:
         (word,) = self.report(AttemptReport(attempted.id, attempted.token, progress, chunks))
         return word
 
-    def beat(self, roster: Roster = Roster()) -> BeatAnswer:  # noqa: B008 - it is frozen
-        answer: BeatAnswer = self._world.run(self.incarnation.beat(roster))
+    def beat(self, roster: Roster = Roster(), *done: Request) -> BeatAnswer:  # noqa: B008 - it is frozen
+        answer: BeatAnswer = self._world.run(self.incarnation.beat(roster, done))
         return answer
 
     def sweep(self) -> int:

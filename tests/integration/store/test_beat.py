@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from jobworker.store.claims import Attempted
+from jobworker.store.claims import Attempted, Cancel
 from jobworker.store.roster import Roster, RosterEntry
 from jobworker.store.states import Outcome
 from tests.support.watched_redis import START_MS
@@ -58,7 +58,7 @@ def test_a_flag_is_answered_by_every_beat_until_the_attempt_is_settled(world: Wo
     assert alpha.beat().cancels == []
     world.store.cancel(flagged.id)
     for _ in range(3):
-        assert alpha.beat().cancels == [Attempted(flagged.id, flagged.token)]
+        assert alpha.beat().cancels == [Cancel(Attempted(flagged.id, flagged.token))]
     alpha.settle(other, Outcome.SUCCEEDED)
     assert len(alpha.beat().cancels) == 1
     alpha.settle(flagged, Outcome.CANCELLED)

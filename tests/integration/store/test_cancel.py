@@ -2,24 +2,28 @@
 
 import pytest
 
-from jobworker.store.claims import Attempted
+from jobworker.store.claims import Attempted, Cancel
 from jobworker.store.errors import JobNotFound, WrongState
 from jobworker.store.ids import new_job_id
+from jobworker.store.job import Note
 from jobworker.store.states import Outcome
 from tests.support.watched_redis import START_MS
 from tests.support.world import Supervisor, World
+
+ADA = Note("ada", "no longer wanted")
+BY_ADA = '{"who":"ada","reason":"no longer wanted"}'
 
 
 @pytest.mark.parametrize(("delay_ms", "index"), [(0, "ready:default"), (5000, "scheduled")])
 def test_a_job_that_has_not_started_is_cancelled_at_once(world: World, delay_ms: int, index: str) -> None:
     job_id = world.enqueue(delay_ms=delay_ms, expires_at_ms=START_MS + 60_000)
     before = world.snapshot()
-    assert world.store.cancel(job_id) == "cancelled"
+    assert world.store.cancel(job_id, ADA) == "cancelled"
     assert world.changes_since(before) == {
         index: None,
         "expiring": None,
         "ended:cancelled": {job_id: START_MS},
-        f"job:{job_id}": {"status": "cancelled", "ended_ms": str(START_MS)},
+        f"job:{job_id}": {"status": "cancelled", "ended_ms": str(START_MS), "cancelled_by": BY_ADA},
     }
 
 
@@ -28,22 +32,23 @@ def test_a_running_job_is_flagged_and_its_supervisor_told(world: World, alpha: S
     claim = alpha.claim_one()
     world.advance(20)
     before = world.snapshot()
-    assert world.store.cancel(claim.id) == "cancelling"
+    assert world.store.cancel(claim.id, ADA) == "cancelling"
     assert world.changes_since(before) == {
-        f"job:{claim.id}": {"cancel_requested_ms": str(START_MS + 20)},
-        f"cancels:{alpha.member}": {claim.id: str(claim.token)},
+        f"job:{claim.id}": {"cancel_requested_ms": str(START_MS + 20), "cancelled_by": BY_ADA},
+        f"cancels:{alpha.member}": {claim.id: f"{claim.token} {BY_ADA}"},
         "inbox:alpha": ["cancel"],
     }
     assert world.status(claim.id) == "running"
 
 
-def test_a_second_cancel_keeps_the_time_of_the_first(world: World, alpha: Supervisor) -> None:
+def test_a_second_cancel_keeps_the_time_of_the_first_and_who_it_was(world: World, alpha: Supervisor) -> None:
     world.enqueue()
     claim = alpha.claim_one()
-    world.store.cancel(claim.id)
+    world.store.cancel(claim.id, ADA)
     world.advance(500)
     assert world.store.cancel(claim.id) == "cancelling"
-    assert world.store.get(claim.id).cancel_requested_ms == START_MS
+    record = world.store.get(claim.id)
+    assert (record.cancel_requested_ms, record.cancelled_by) == (START_MS, ADA)
 
 
 def test_a_job_that_is_cancelled_already_answers_so_and_stays_as_it_is(world: World) -> None:
@@ -104,7 +109,7 @@ def test_a_flag_is_kept_for_the_attempt_that_runs(world: World, alpha: Superviso
     alpha.settle(alpha.claim_one(), Outcome.CRASHED)
     claim = alpha.claim_one()
     world.store.cancel(claim.id)
-    assert alpha.beat().cancels == [Attempted(claim.id, claim.token)]
+    assert alpha.beat().cancels == [Cancel(Attempted(claim.id, claim.token))]
 
 
 def test_hints_in_an_inbox_are_few_and_go_by_themselves(world: World, alpha: Supervisor) -> None:

@@ -14,7 +14,8 @@ from msgspec import Struct
 import jobworker.store.scripts
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Receipt
+from jobworker.store.claims import Attempted
+from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Note, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
 from jobworker.store.report import LogChunk, Progress
@@ -66,7 +67,7 @@ def live(world: World) -> Iterator[None]:
 
 
 def _fail_and_succeed(world: World, alpha: Supervisor, jobs: list[str]) -> Iterator[None]:
-    detail = AttemptDetail(ERROR, "SIGKILL", 1, RECEIPT, "why")
+    detail = AttemptDetail(ERROR, "SIGKILL", 1, RECEIPT, "why", "Thread …")
     claims = {claim.id: claim for claim in alpha.claim(5)}
     alpha.tell(claims[jobs[0]], LogChunk(0, world.clock.now_ms, b"output"), progress=Progress(0.5, "half"))
     alpha.settle(claims[jobs[0]], Outcome.SUCCEEDED, result=b"[1]", receipt=RECEIPT)
@@ -79,6 +80,8 @@ def _fail_and_succeed(world: World, alpha: Supervisor, jobs: list[str]) -> Itera
 
 def _cancel(world: World, alpha: Supervisor) -> Iterator[None]:
     claim = alpha.claim_one()
+    world.store.control.stack(world.store.get(claim.id))
+    world.run(alpha.incarnation.keep_stack(Attempted(claim.id, claim.token), "Thread …"))
     world.store.cancel(claim.id)
     yield
     alpha.settle(claim, Outcome.CANCELLED)
@@ -206,8 +209,8 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
 
 def test_the_fields_of_what_is_json_are_those_of_its_structs() -> None:
     structs: tuple[type[Struct], ...] = (
-        *(Backoff, ErrorInfo, Progress, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults, Roster, RosterEntry),
-        *(HeldType, HeldSlot),
+        *(Backoff, ErrorInfo, Note, Progress, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults),
+        *(Roster, RosterEntry, HeldType, HeldSlot),
     )
     rows = {row[0]: set(quoted(row[1])) for row in PAGE.rows("What the JSON holds")}
     assert rows == {struct.__name__: set(struct.__struct_fields__) for struct in structs}

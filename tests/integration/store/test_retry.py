@@ -27,7 +27,7 @@ def test_a_failed_job_is_pending_again_with_nothing_but_its_history(world: World
         "sequence": "2",
         "run_at_ms": str(START_MS + 100),
         "attempt": "0",
-        **dict.fromkeys(("cancel_requested_ms", "reason", "error", "ended_ms", "expires_ms")),
+        **dict.fromkeys(("cancel_requested_ms", "cancelled_by", "reason", "error", "ended_ms", "expires_ms")),
     }
     assert changes == {
         "meta": {"sequence": "2"},

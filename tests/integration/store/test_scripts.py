@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import redis
 import redis.asyncio
 
-from jobworker.store.claims import Attempted, Wanted
+from jobworker.store.claims import Attempted, Cancel, Wanted
 from jobworker.store.ids import new_job_id
 from jobworker.store.incarnation import Incarnation, Registration, Terms
 from jobworker.store.job import NewJob
@@ -54,7 +54,7 @@ def test_a_life_of_jobs_under_the_servers_own_clock(redis_source: RedisSource, r
         first, second, third = answer.claims
         assert first.token > 1_700_000_000_000_000
         store.cancel(second.id)
-        assert (await alpha.beat(Roster())).cancels == [Attempted(second.id, second.token)]
+        assert (await alpha.beat(Roster())).cancels == [Cancel(Attempted(second.id, second.token))]
         settles = [settling(first, Outcome.SUCCEEDED, result=b"1"), settling(second, Outcome.CANCELLED)]
         assert (await alpha.exchange(2, settles, [])).words == ["succeeded", "cancelled"]
         assert await alpha.reconcile(3, [Attempted(third.id, third.token)]) == []

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.claims import Attempted, Claim, Settle
+from jobworker.store.claims import Attempted, Cancel, Claim, Settle
+from jobworker.store.job import Note
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import KilledBy, Outcome
 from jobworker.supervisor.agenda import SOFT_AGAIN_SECONDS, STACK_SECONDS
@@ -233,19 +234,21 @@ def test_the_death_of_an_idle_worker_settles_nothing(scene: Scene) -> None:
 def test_a_cancel_kills_that_attempt_and_no_other_of_the_same_job(scene: Scene) -> None:
     scene.hand(scene.first, 100)
     take(scene.first)
-    scene.desk.cancel([Attempted("job-1", 99), Attempted("job-2", 100)])
+    scene.desk.cancel([Cancel(Attempted("job-1", 99)), Cancel(Attempted("job-2", 100))])
     assert scene.killer.told == []
-    scene.desk.cancel([Attempted("job-1", 100)])
+    scene.desk.cancel([Cancel(Attempted("job-1", 100), Note("api ::1", "not wanted"))])
     assert scene.killer.told == [scene.first.pid]
     shoot(scene.first)
     scene.turn()
     assert scene.outcomes == [(100, Outcome.CANCELLED)]
+    assert scene.settled[0].error is not None
+    assert scene.settled[0].error.message == "killed because api ::1 cancelled the job: not wanted"
 
 
 def test_a_report_that_came_before_the_kill_wins(scene: Scene) -> None:
     scene.hand(scene.first)
     take(scene.first)
-    scene.desk.cancel([Attempted("job-1", 100)])
+    scene.desk.cancel([Cancel(Attempted("job-1", 100), Note("api ::1", "not wanted"))])
     report(scene.first, 100, result=b"1")
     shoot(scene.first)
     scene.turn()

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
-from jobworker.store.claims import Attempted, BeatAnswer
+from jobworker.store.claims import Attempted, BeatAnswer, Cancel
 from jobworker.store.errors import StoreUnavailable, Superseded
+from jobworker.store.request import Request
 from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.lease import Lease
+from jobworker.supervisor.requests import Requests
 from tests.unit.supervisor.running import Running
 
-CANCELS = [Attempted("job-1", 1)]
+CANCELS = [Cancel(Attempted("job-1", 1))]
+REQUEST = Request("scale", "1 4")
 
 
 class Redis:
@@ -21,12 +24,14 @@ class Redis:
     def __init__(self) -> None:
         self.sent_ns: list[int] = []
         self.rosters: list[Roster] = []
+        self.done: list[list[Request]] = []
         self.answers: list[BeatAnswer | Exception] = []
         self.answer = BeatAnswer(15_000, 3, None, 0, [])
         self.answering = asyncio.Event()
         self.answering.set()
 
-    async def beat(self, roster: Roster) -> BeatAnswer:
+    async def beat(self, roster: Roster, done: list[Request]) -> BeatAnswer:
+        self.done.append(done)
         self.rosters.append(roster)
         self.sent_ns.append(boottime_ns())
         await self.answering.wait()
@@ -36,6 +41,14 @@ class Redis:
         return answer
 
 
+async def no_stack(_attempted: Attempted) -> None:
+    return None
+
+
+async def keep_nothing(_attempted: Attempted, _stack: str) -> None:
+    return None
+
+
 class Scene:
     def __init__(self, running: Running, beat_seconds: float = 60.0) -> None:
         self.runner, self.loop = running
@@ -43,11 +56,15 @@ class Scene:
         self.redis = Redis()
         incarnation: Any = self.redis
         self.fences: list[int] = []
-        self.cancelled: list[Attempted] = []
+        self.cancelled: list[Cancel] = []
         self.counts: list[int] = []
         self.lease = Lease(incarnation, beat_seconds, self.fences.append, self.make_roster)
         self.lease.cancel = self.cancelled.extend
         self.lease.compare = self.counts.append
+        self.sizes: list[int] = []
+        self.lease.requests = Requests(
+            take_stack=no_stack, keep_stack=keep_nothing, resize=self.sizes.append, drain=lambda: None, spawn=bool
+        )
 
     def make_roster(self) -> Roster:
         """Return a roster that tells how many beats were sent before."""
@@ -163,3 +180,12 @@ def test_who_is_superseded_hears_it(scene: Scene) -> None:
     task = scene.start()
     scene.until(task.done)
     assert isinstance(task.exception(), Superseded)
+
+
+def test_a_request_is_acted_on_and_acknowledged_with_the_next_beat(scene: Scene) -> None:
+    scene.redis.answers = [BeatAnswer(15_000, 0, None, 0, [], [REQUEST])]
+    scene.start()
+    scene.until(lambda: scene.counts)
+    scene.lease.hint()
+    scene.until(lambda: len(scene.redis.done) == 2)
+    assert (scene.redis.done, scene.sizes) == ([[], [REQUEST]], [4])

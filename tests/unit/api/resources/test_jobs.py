@@ -10,10 +10,11 @@ from jobworker.store.limits import MAX_PAYLOAD_BYTES
 from tests.unit.api.conftest import Api
 
 FIELDS = [
-    *("id", "type", "queue", "priority", "status", "cancel_requested_at", "tags", "payload", "result"),
+    *("id", "type", "queue", "priority", "status", "cancel_requested_at", "cancelled_by"),
+    *("cancel_reason", "tags", "payload", "result"),
     *("progress", "log_bytes", "attempt", "failures", "crashes", "max_attempts", "max_crashes", "timeout"),
     *("memory_limit_mb", "created_at", "run_at", "expires_at", "started_at", "ended_at", "wait_seconds", "run_seconds"),
-    *("supervisor", "worker", "reason", "error", "receipt", "attempts"),
+    *("supervisor", "worker", "reason", "error", "receipt", "stack", "attempts"),
 ]
 
 
@@ -84,9 +85,9 @@ def test_an_answer_has_every_field_and_null_for_what_is_absent(api: Api) -> None
     assert list(job) == FIELDS
     absent = [name for name in FIELDS if job[name] is None]
     assert absent == [
-        *("cancel_requested_at", "payload", "result", "progress", "memory_limit_mb", "expires_at"),
-        *("started_at", "ended_at"),
-        *("wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error", "receipt"),
+        *("cancel_requested_at", "cancelled_by", "cancel_reason", "payload", "result", "progress"),
+        *("memory_limit_mb", "expires_at", "started_at", "ended_at"),
+        *("wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error", "receipt", "stack"),
     ]
     assert (job["tags"], job["attempts"], job["attempt"]) == ([], [], 0)
 

@@ -1,0 +1,47 @@
+"""POST /supervisors/{name}/scale and POST /supervisors/{name}/drain: the supervisor hears of it with its next beat."""
+
+import falcon
+import msgspec
+from msgspec import UNSET
+
+from jobworker.api.availability import Availability
+from jobworker.api.body import read_body
+from jobworker.api.errors import InvalidBody
+from jobworker.api.query import who_asks
+from jobworker.api.schemas import DrainAnswer, ReasonRequest, ScaleAnswer, ScaleRequest
+from jobworker.store.control import Control
+from jobworker.store.job import Note
+
+
+class Scale:
+    """How many jobs a supervisor runs at once."""
+
+    def __init__(self, control: Control, available: Availability) -> None:
+        self._control = control
+        self._available = available
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Ask for so many workers; where they are too many, those that have a job end it first."""
+        workers = read_body(req, ScaleRequest).workers
+        if workers is UNSET:
+            raise InvalidBody('say how many workers are wanted: `{"workers": 4}`', pointer="/workers")
+        with self._available:
+            self._control.scale(name, workers)
+        resp.status = falcon.HTTP_202
+        resp.data = msgspec.json.encode(ScaleAnswer(name, workers))
+
+
+class Drain:
+    """The end of a supervisor, as by SIGTERM."""
+
+    def __init__(self, control: Control, available: Availability) -> None:
+        self._control = control
+        self._available = available
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Ask a supervisor to end what it runs, to claim nothing more, and to end."""
+        reason = read_body(req, ReasonRequest).reason or None
+        with self._available:
+            self._control.drain(name, Note(who_asks(req), reason))
+        resp.status = falcon.HTTP_202
+        resp.data = msgspec.json.encode(DrainAnswer(name))
