@@ -29,10 +29,10 @@ def rig(workers: int = 2) -> Iterator[Server]:
 def supervisor(on: Server, workers: int, *more: str) -> Iterator[psutil.Popen]:
     """Run a supervisor with the handlers of the measurements; it is registered when the block begins."""
     options = (f"--redis={on.url}", "--state-dir=.", f"--workers={workers}", "--spares=1", "--log-level=error")
-    # Workers are killed here more often than a type may crash.
-    patient = "--supervisor-type-max-crashes=1000"
+    # Workers are killed here more often than a type may crash, and than they may die in one place.
+    patient = ("--supervisor-type-max-crashes=1000", "--supervisor-max-restarts=1000")
     handlers = [f"--handlers={module}" for module in HANDLERS]
-    with process([*JOBWORKER, "supervisor", *options, patient, *handlers, *more], on.folder) as running:
+    with process([*JOBWORKER, "supervisor", *options, *patient, *handlers, *more], on.folder) as running:
         until(on.store.fleet.supervisors)
         yield running
 

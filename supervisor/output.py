@@ -15,10 +15,12 @@ from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.pipes import COUNT, NO_PIPE
 from jobworker.supervisor.process import WorkerProcess
 
-#: After less than this a pipe is not read again for PAUSE_SECONDS: a job that prints line by line must not wake us at
-#: each line. After more the pipe may be full, and the job waiting.
+#: After less than this a pipe is left alone for a while: a job that prints line by line must not wake us at each line.
+#: The pause doubles up to the longest while it is little, and is short again after more: then the pipe may soon be
+#: full, and the job waiting.
 SMALL_BYTES: Final = 16 * 1024
-PAUSE_SECONDS: Final = 0.02
+FIRST_PAUSE_SECONDS: Final = 0.001
+LONGEST_PAUSE_SECONDS: Final = 0.02
 #: Of output in one call to Redis: it takes about a millisecond.
 MAX_REPORT_BYTES: Final = MIB
 
@@ -42,6 +44,8 @@ class Output:
         self._attempts: dict[int, Attempted] = {}
         #: Of those attempts that have written anything, by their worker's pid; who waits longest comes first.
         self._captures: dict[int, Capture] = {}
+        #: By the pipe's descriptor; none: the first.
+        self._pauses: dict[int, float] = {}
 
     def watch(self, worker: WorkerProcess) -> None:
         """Read what the worker's jobs write, from now on."""
@@ -53,6 +57,7 @@ class Output:
         self._take_in(worker, worker.pipes.current)
         for source in worker.pipes.sources:
             self._loop.remove_reader(source)
+            self._pauses.pop(source, None)
 
     def begin(self, worker: WorkerProcess, attempted: Attempted) -> int:
         """Let an attempt write; return into which of its worker's pipes, or NO_PIPE."""
@@ -114,11 +119,18 @@ class Output:
 
     def _read(self, worker: WorkerProcess, which: int) -> None:
         data = self._take_in(worker, which)
-        if data is not None and len(data) < SMALL_BYTES:
-            self._loop.remove_reader(worker.pipes.sources[which])
-            # At the end of the file for good: the worker has closed it.
-            if data:
-                self._loop.call_later(PAUSE_SECONDS, self._listen, worker, which)
+        if data is None:
+            return
+        source = worker.pipes.sources[which]
+        if len(data) >= SMALL_BYTES:
+            self._pauses.pop(source, None)
+            return
+        self._loop.remove_reader(source)
+        # At the end of the file for good: the worker has closed it.
+        if data:
+            pause_seconds = self._pauses.get(source, FIRST_PAUSE_SECONDS)
+            self._pauses[source] = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+            self._loop.call_later(pause_seconds, self._listen, worker, which)
 
     def _take_in(self, worker: WorkerProcess, which: int) -> bytes | None:
         """Read a pipe once, which is all that it holds. What comes after its job's end is nobody's."""
