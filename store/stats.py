@@ -87,8 +87,10 @@ class Stats:
 
     def read(self) -> tuple[Period, Period]:
         """Return the sums of the last hour and of the last day, by Redis's clock."""
+        # redis-py's reply is not typed.
+        client: Any = self._client
         with translated():
-            seconds, microseconds = self._client.time()
+            seconds, microseconds = client.time()
         now_ms = seconds * 1000 + microseconds // 1000
         minutes = _last(seconds // MINUTE_SECONDS, MINUTES)
         hours = _last(seconds // HOUR_SECONDS, HOURS)

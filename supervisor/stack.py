@@ -93,9 +93,9 @@ class StackFile:
 
 def trim(dump: bytes) -> str:
     """Return the stacks without what lies below the handler, the job's own thread first; empty: nothing to tell."""
-    threads = map(_trim_thread, dump.decode(errors="replace").split("\n\n"))
+    threads = [_trim_thread(thread) for thread in dump.decode(errors="replace").split("\n\n")]
     # faulthandler names the oldest thread last.
-    return "\n\n".join(reversed(list(filter(None, threads))))[:STACK_CHARACTERS]
+    return "\n\n".join(thread for thread in reversed(threads) if thread)[:STACK_CHARACTERS]
 
 
 def _trim_thread(text: str) -> str:
