@@ -22,7 +22,7 @@ class Capture:
 
     def __init__(self, attempted: Attempted, board: Board) -> None:
         self.attempted = attempted
-        self._board = board
+        self._read_progress = board.read_progress
         self._position = 0
         self._head: deque[LogChunk] = deque()
         self._tail: deque[LogChunk] = deque()
@@ -53,6 +53,11 @@ class Capture:
         self._has_progress = True
         self._looks = LOOKS
 
+    def seal(self) -> None:
+        """Look at the board for the last time: it goes with its worker, whose attempt is in hand until the burial."""
+        last = self._read_progress()
+        self._read_progress = lambda: last
+
     def failed(self) -> None:
         """Report anew: Redis may have the last report or not."""
         if self._has_progress:
@@ -82,7 +87,7 @@ class Capture:
         if not self._looks:
             return None
         self._looks -= 1
-        found = self._board.read_progress()
+        found = self._read_progress()
         progress = None if found is None else Progress(*found)
         return None if progress == self._told else progress
 

@@ -53,8 +53,10 @@ class Output:
             self._listen(worker, which)
 
     def unwatch(self, worker: WorkerProcess) -> None:
-        """Read what a dead worker's job has written to its end, and stop listening."""
+        """Read what a dead worker's job has written to its end, and stop listening; its board may be closed then."""
         self._take_in(worker, worker.pipes.current)
+        if (capture := self._captures.get(worker.pid)) is not None:
+            capture.seal()
         for source in worker.pipes.sources:
             self._loop.remove_reader(source)
             self._pauses.pop(source, None)

@@ -22,6 +22,8 @@ DUMP_BYTES: Final = 128 * 1024
 #: Who asks for a stack on demand looks so often whether it is there, and gives up after so long.
 LOOK_SECONDS: Final = 0.005
 PATIENCE_SECONDS: Final = 0.2
+#: In the place of a descriptor: its number may be another file's by now.
+CLOSED: Final = -1
 
 _FOLDER: Final = Path(__file__).parent
 _CALLING: Final = f'"{jobworker.handlers.calling.__file__}"'
@@ -52,6 +54,7 @@ class StackFile:
     def close(self) -> None:
         """Release our side."""
         os.close(self._descriptor)
+        self._descriptor = CLOSED
 
     def answer(self) -> None:
         """Answer the signal from now on; in the worker."""
@@ -79,12 +82,14 @@ class StackFile:
         return os.pread(self._descriptor, DUMP_BYTES, max(size - DUMP_BYTES, 0))
 
     async def wait(self) -> bytes:
-        """Return the dump that was asked for; what there is of it when that takes too long."""
+        """Return the dump that was asked for; what there is of it when that takes too long, or the worker dies."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + PATIENCE_SECONDS
         dump = b""
         while loop.time() < give_up_at:
             await asyncio.sleep(LOOK_SECONDS)
+            if self._descriptor == CLOSED:
+                break
             before, dump = dump, self.dump()
             if dump and dump == before:
                 break

@@ -13,11 +13,13 @@ import pytest
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, Cancel, Claim, Settle
 from jobworker.store.job import Note
+from jobworker.store.report import Progress
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import KilledBy, Outcome
 from jobworker.supervisor.agenda import SOFT_AGAIN_SECONDS, STACK_SECONDS
 from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
+from jobworker.supervisor.messages import Progressed
 from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
@@ -528,3 +530,35 @@ def test_a_kill_that_took_an_idle_worker_explains_no_other_death(
     shoot(scene.first)
     scene.turn()
     assert scene.outcomes == [(100, Outcome.CRASHED)]
+
+
+def test_a_progress_told_just_before_the_death_is_reported_while_the_dead_is_buried(scene: Scene) -> None:
+    scene.killer.burial.clear()
+    scene.hand(scene.first)
+    take(scene.first)
+    scene.first.board.write_progress(0.5, "half of it")
+    say(scene.first, Progressed(100))
+    shoot(scene.first)
+    scene.turn()
+    assert scene.first.reaped
+    [report] = scene.output.reports()
+    assert (report.token, report.progress) == (100, Progress(0.5, "half of it"))
+
+
+def test_who_dies_while_its_stack_is_waited_for_is_not_given_that_of_its_replacement(scene: Scene) -> None:
+    claim = scene.hand(scene.first)
+    take(scene.first)
+    scene.first.ask_stack = lambda: True  # type: ignore[method-assign] # a stand-in answers no signal
+
+    async def die_meanwhile() -> str | None:
+        taking = asyncio.create_task(scene.desk.take_stack(Attempted(claim.id, claim.token)))
+        await asyncio.sleep(0)
+        shoot(scene.first)
+        await _turns()
+        # Its file may bear the number that the other's had.
+        os.write(scene.stand_ins.made[-1].stack.fileno(), b'Thread 1 (most recent call first):\n  File "a.py" in other')
+        return await taking
+
+    assert scene.runner.run(die_meanwhile()) == ""
+    assert scene.first.reaped
+    assert len(scene.stand_ins.made) == 3
