@@ -6,15 +6,12 @@
 --       payload, delay ms, run at (ms or ''), expires at (ms or ''), n, n more items: field, value, …
 -- Returns {'ok', first status…} | {'expired', id} | {'too_many_queues', queue} | {'too_many_types', type}
 -- include: clock
+-- include: arguments
 -- include: queueing
 local meta, queues, types, scheduled, expiring, created = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local base, max_queues, max_types, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local position = 4
-local function take()
-  position = position + 1
-  return ARGV[position]
-end
+local take = arguments_after(4)
 
 local function read_job()
   local job = {id = take(), type = take(), queue = take(), priority = take(), payload = take()}

@@ -12,6 +12,7 @@
 --   | {'reaped'} | {'superseded'} | {'old'}
 -- include: relief
 -- include: clock
+-- include: arguments
 -- include: queueing
 -- include: ending
 -- include: holding
@@ -38,11 +39,7 @@ if call == last_call then
   return {'ok', due_in(), words, jobs}
 end
 
-local position = 8
-local function take()
-  position = position + 1
-  return ARGV[position]
-end
+local take = arguments_after(8)
 
 local words = {}
 for i = 1, tonumber(take()) do

@@ -5,6 +5,7 @@
 --       number of chunks, each: at, read ms, bytes
 -- Returns {'ok', word…}, each `ok`, `stale` or `missing` | {'reaped'} | {'superseded'}
 -- include: clock
+-- include: arguments
 -- include: holding
 -- include: appending
 -- include: incarnation
@@ -15,11 +16,7 @@ local base, holder, count = ARGV[1], {name = ARGV[2], epoch = ARGV[3]}, tonumber
 local refused = refusal(record, holder.epoch)
 if refused then return {refused} end
 
-local position = 4
-local function take()
-  position = position + 1
-  return ARGV[position]
-end
+local take = arguments_after(4)
 
 local function report(id, token, progress, chunks)
   local job = base .. 'job:' .. id

@@ -4,9 +4,9 @@
 -- ARGV  1 name  2 epoch  3 token  4 stack
 -- Returns {'ok'} | {'stale'}
 -- include: clock
-local job, name, epoch, token, stack = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+-- include: holding
+local job, holder, token, stack = KEYS[1], {name = ARGV[1], epoch = ARGV[2]}, ARGV[3], ARGV[4]
 
-local found = redis.call('HMGET', job, 'status', 'owner', 'epoch', 'token')
-if found[1] ~= 'running' or found[2] ~= name or found[3] ~= epoch or found[4] ~= token then return {'stale'} end
+if not is_held(read_fields(job, {'status', 'owner', 'epoch', 'token'}), holder, token) then return {'stale'} end
 redis.call('HSET', job, 'stack', stack, 'stack_ms', integer(now))
 return {'ok'}

@@ -7,6 +7,7 @@
 -- Returns {'ok'} | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
+-- include: arguments
 -- include: incarnation
 local record = KEYS[1]
 local base, epoch, number, most_types = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -34,13 +35,8 @@ local function add(key, type, peak, figures)
   for name, value in pairs(figures) do redis.call('HINCRBY', key, type .. ':' .. name, value) end
 end
 
-local position = 4
-local function take()
-  position = position + 1
-  return ARGV[position]
-end
-
-while position < #ARGV do
+local take, left = arguments_after(4)
+while left() do
   local type, peak, figures = take(), tonumber(take()), {}
   for _ = 1, tonumber(take()) do
     local name = take()
