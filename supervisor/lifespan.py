@@ -1,23 +1,20 @@
 """How long a worker lives: after so many jobs, so much time or so much memory another takes its place."""
 
 import math
-import os
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+
+from jobworker.store.limits import MIB
+from jobworker.supervisor.procfs import PAGE_BYTES, RSS_PAGES, read_stat
 
 #: Limits are lowered by up to this part, by chance: workers forked together do not end together.
 JITTER: Final = 0.1
 #: How often a worker looks at its memory at most.
 LOOK_SECONDS: Final = 0.1
-
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_MB: Final = 1024 * 1024
-_STATM: Final = Path("/proc/self/statm")
 
 
 class LifespanLimits(Struct, frozen=True):
@@ -36,7 +33,7 @@ class Lifespan:
         self._jobs_left = math.ceil(limits.jobs * part) or math.inf
         self._clock = clock
         self._ends_at = clock() + (limits.age_seconds * part or math.inf)
-        self._most_pages = limits.rss_mb * _MB // _PAGE_BYTES or math.inf
+        self._most_pages = limits.rss_mb * MIB // PAGE_BYTES or math.inf
         self._looks_at = 0.0
         self._has_limit = limits != LifespanLimits()
 
@@ -59,9 +56,10 @@ class Lifespan:
         pages = _resident_pages()
         if pages <= self._most_pages:
             return ""
-        return f"it keeps {pages * _PAGE_BYTES // _MB} MB of memory, more than worker_max_rss_mb"
+        return f"it keeps {pages * PAGE_BYTES // MIB} MB of memory, more than worker_max_rss_mb"
 
 
 def _resident_pages() -> int:
     # Not getrusage: its figure is the highest ever, and a job that gave its memory back is no leak.
-    return int(_STATM.read_bytes().split()[1])
+    stat = read_stat("self")
+    return 0 if stat is None else int(stat.split()[RSS_PAGES])

@@ -1,21 +1,19 @@
 """The memory limits of running attempts: what a worker and all below it use, sampled while one with a limit runs."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from jobworker.supervisor.procfs import PAGE_BYTES, RSS_PAGES, read_pss, read_stat
+from jobworker.store.limits import MIB
+from jobworker.supervisor.procfs import PAGE_BYTES, RSS_PAGES, read_all, read_pss
 from jobworker.supervisor.tree import Children, descendants
 
 #: Between two samples. What allocates faster is the container's limit for.
 SAMPLE_SECONDS: Final = 0.5
 #: How much of the time reading one tree's PSS may take: a gigabyte takes about 10 ms.
 PSS_SHARE: Final = 0.05
-
-_MIB: Final = 1024 * 1024
 
 
 class Loop(Protocol):
@@ -46,11 +44,10 @@ def take_sample() -> Sample:
     """Read every process of this host once: its parent and its memory stand in the same line."""
     children: Children = {}
     rss_bytes: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal() and (stat := read_stat(name)) is not None:
-            fields = stat.split(b" ", RSS_PAGES + 1)
-            children.setdefault(int(fields[1]), []).append(int(name))
-            rss_bytes[int(name)] = int(fields[RSS_PAGES]) * PAGE_BYTES
+    for pid, stat in read_all():
+        fields = stat.split(b" ", RSS_PAGES + 1)
+        children.setdefault(int(fields[1]), []).append(pid)
+        rss_bytes[pid] = int(fields[RSS_PAGES]) * PAGE_BYTES
     return Sample(children, rss_bytes)
 
 
@@ -82,7 +79,7 @@ class MemoryWatch:
 
     def watch(self, worker: int, limit_mb: int) -> None:
         """Watch a worker's tree until its attempt ends."""
-        self._limits[worker] = limit_mb * _MIB
+        self._limits[worker] = limit_mb * MIB
         if not self._sampling:
             self._sampling = True
             self._loop.call_later(SAMPLE_SECONDS, self._look)

@@ -1,6 +1,7 @@
 """What /proc tells of a process, read with as little as that takes."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,13 @@ def read_stat(pid: int | str) -> bytes | None:
         os.close(descriptor)
     # The command's name stands in parentheses and may hold anything: the last one closes it.
     return data[data.rindex(b")") + 2 :]
+
+
+def read_all() -> Iterator[tuple[int, bytes]]:
+    """Yield the pid and the `read_stat` of every process of this host that is neither gone nor hidden from us."""
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and (stat := read_stat(name)) is not None:
+            yield int(name), stat
 
 
 def has_terminal() -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from jobworker.supervisor.procfs import read_stat
+from jobworker.supervisor.procfs import read_all
 
 log = structlog.get_logger("jobworker.tree")
 
@@ -35,11 +35,10 @@ def read_children() -> Children:
     psutil's `children(recursive=True)` makes one such pass a call and reads more: 24 ms at 370 processes.
     """
     children: Children = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal() and (stat := read_stat(name)) is not None:
-            state, parent, _ = stat.split(b" ", 2)
-            if state not in (b"Z", b"X"):
-                children.setdefault(int(parent), []).append(int(name))
+    for pid, stat in read_all():
+        state, parent, _ = stat.split(b" ", 2)
+        if state not in (b"Z", b"X"):
+            children.setdefault(int(parent), []).append(pid)
     return children
 
 
