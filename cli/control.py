@@ -20,7 +20,9 @@ _NO_STACK: Final = "no stack: the job has closed the worker's descriptors, or th
 @with_settings("client")
 def stack(loaded: Loaded, job_id: str, as_json: bool) -> None:
     """Show where a running job is: the Python stacks of its worker. The job goes on."""
-    answer = _post(loaded, f"/jobs/{quote(job_id, safe='')}/stack", {})
+    from jobworker.cli.http import job_path
+
+    answer = _post(loaded, f"{job_path(job_id)}/stack", {})
     _show(answer, answer["stack"] or _NO_STACK, as_json=as_json)
 
 

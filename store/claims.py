@@ -56,6 +56,11 @@ class Claim(Struct, frozen=True):
     worker: int
     memory_limit_mb: int | None = None
 
+    @property
+    def attempted(self) -> Attempted:
+        """The attempt that it begins."""
+        return Attempted(self.id, self.token)
+
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
         """Read a row as `lua/includes/claim.lua` lists it (claimed_row)."""
@@ -128,6 +133,11 @@ class Settle(Struct, frozen=True):
         ]
         budgets = [self.max_attempts, self.max_crashes]
         return [*head, opaque[0], self.result, *opaque[1:], *budgets, *chunk_arguments(self.log)]
+
+    @property
+    def attempted(self) -> Attempted:
+        """The attempt that ended."""
+        return Attempted(self.id, self.token)
 
     @property
     def size_bytes(self) -> int:

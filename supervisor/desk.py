@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,8 @@ import structlog
 from msgspec import Struct
 
 from jobworker.store.claims import Attempted, Cancel, Claim, Settle
-from jobworker.store.job import Receipt
+from jobworker.store.job import Note, Receipt
+from jobworker.store.limits import MIB
 from jobworker.store.settings import JobSettings
 from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
@@ -111,7 +112,7 @@ class Desk:
 
     def held(self) -> list[Attempted]:
         """Return the attempts that run."""
-        return [Attempted(attempt.claim.id, attempt.claim.token) for attempt in self._attempts.values()]
+        return [attempt.claim.attempted for attempt in self._attempts.values()]
 
     def hand_out(self, claim: Claim) -> bool:
         """Give a claimed job to the idle worker it was claimed for, or put it back; False: its type is held."""
@@ -138,7 +139,7 @@ class Desk:
             return
         # The time before it is sent: its worker may begin before we go on.
         attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
-        pipe = self._output.begin(worker, Attempted(attempt.claim.id, attempt.claim.token))
+        pipe = self._output.begin(worker, attempt.claim.attempted)
         try:
             worker.mailbox.send(_assignment(attempt, pipe), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
@@ -152,16 +153,13 @@ class Desk:
 
     def cancel(self, wanted: Iterable[Cancel]) -> None:
         """Kill the attempts that clients want cancelled; never another attempt of the same job."""
-        for cancel in wanted:
-            why = f": {cancel.note.reason}" if cancel.note.reason else ""
-            intent = Intent(Outcome.CANCELLED, f"because {cancel.note.who} cancelled the job{why}")
-            self._kill_where({(cancel.attempted.id, cancel.attempted.token)}, intent)
+        self._kill({cancel.attempted: _cancelled(cancel.note) for cancel in wanted})
 
     async def take_stack(self, attempted: Attempted) -> str | None:
         """Return the stack of an attempt, empty if it cannot be had; None when the attempt is not in hand."""
-        held = (attempt for attempt in self._attempts.values() if attempt.claim.id == attempted.id)
+        held = (attempt for attempt in self._attempts.values() if attempt.claim.attempted == attempted)
         attempt = next(held, None)
-        if attempt is None or attempt.claim.token != attempted.token or attempt.worker.reaped:
+        if attempt is None or attempt.worker.reaped:
             return None
         stack = attempt.worker.stack
         dump = await stack.wait() if attempt.worker.ask_stack() else b""
@@ -169,19 +167,19 @@ class Desk:
 
     def drop(self, foreign: Iterable[Attempted]) -> None:
         """Kill attempts that are no longer ours and forget them: whoever took them has them."""
-        lost = {(attempted.id, attempted.token) for attempted in foreign}
+        lost = dict.fromkeys(foreign, Intent(Outcome.LOST, "because Redis no longer holds the job as ours"))
         for pid, attempt in self._attempts.items():
-            if (attempt.claim.id, attempt.claim.token) in lost:
+            if attempt.claim.attempted in lost:
                 self._attempts[pid] = msgspec.structs.replace(attempt, dropped=True)
-        self._kill_where(lost, Intent(Outcome.LOST, "because Redis no longer holds the job as ours"))
+        self._kill(lost)
 
     def end_all(self, intent: Intent) -> None:
         """Kill everything that runs."""
-        self._kill_where({(held.id, held.token) for held in self.held()}, intent)
+        self._kill(dict.fromkeys(self.held(), intent))
 
-    def _kill_where(self, attempts: set[tuple[str, int]], intent: Intent) -> None:
+    def _kill(self, intents: Mapping[Attempted, Intent]) -> None:
         for attempt in list(self._attempts.values()):
-            if (attempt.claim.id, attempt.claim.token) in attempts:
+            if (intent := intents.get(attempt.claim.attempted)) is not None:
                 self._pool.kill(attempt.worker, intent)
 
     def forked(self, worker: WorkerProcess) -> None:
@@ -205,7 +203,7 @@ class Desk:
         if report.outcome is Outcome.UNHANDLED and self._pool.is_behind(worker, claim.type):
             self._conclude(attempt, put_back(claim, Outcome.RECALLED))
             return
-        self._conclude(attempt, settle_report(attempt.claim, attempt.budget, report))
+        self._conclude(attempt, settle_report(claim, attempt.budget, report))
 
     def progressed(self, worker: WorkerProcess, token: int) -> None:
         """Pass on that there is a new progress."""
@@ -328,7 +326,7 @@ class Desk:
     def _exceeded_memory(self, pid: int, used_bytes: int) -> None:
         attempt = self._attempts[pid]
         limit_mb = attempt.budget.memory_limit_mb
-        why = f"because it used {used_bytes / 1024**2:.0f} MiB of memory, over its limit of {limit_mb} MiB"
+        why = f"because it used {used_bytes / MIB:.0f} MiB of memory, over its limit of {limit_mb} MiB"
         self._kill_unless_reported(attempt.worker, Intent(Outcome.OUT_OF_MEMORY, why))
 
     def _kill_unless_reported(self, worker: WorkerProcess, intent: Intent) -> bool:
@@ -360,6 +358,11 @@ class Desk:
 def _has_ended(attempt: Attempt, deadline: float) -> bool:
     """Whether the handler has ended in time, and its worker is only ending what that has left running."""
     return attempt.handed_at <= attempt.worker.board.ended_ns / 1e9 <= deadline
+
+
+def _cancelled(note: Note) -> Intent:
+    why = f": {note.reason}" if note.reason else ""
+    return Intent(Outcome.CANCELLED, f"because {note.who} cancelled the job{why}")
 
 
 def _agenda(budget: Budget) -> tuple[Due, ...]:

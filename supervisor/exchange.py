@@ -248,10 +248,10 @@ class Exchange:
             self._open = False
 
     def _forget(self, foreign: Sequence[Attempted]) -> None:
-        lost = {(attempted.id, attempted.token) for attempted in foreign}
-        self._settles = deque(settle for settle in self._settles if (settle.id, settle.token) not in lost)
+        lost = set(foreign)
+        self._settles = deque(settle for settle in self._settles if settle.attempted not in lost)
         self._desk.drop(foreign)
 
     def _held(self) -> list[Attempted]:
         """Everything that our running index must hold: what runs, and what ended and is not settled yet."""
-        return [*self._desk.held(), *(Attempted(settle.id, settle.token) for settle in self._settles)]
+        return [*self._desk.held(), *(settle.attempted for settle in self._settles)]

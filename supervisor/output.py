@@ -95,7 +95,7 @@ class Output:
                 break
             if (report := capture.report()) is not None:
                 reports.append(report)
-                size_bytes += sum(len(chunk.data) for chunk in report.chunks)
+                size_bytes += report.size_bytes
             if capture.looks_again:
                 self.waiting.set()
             # Behind those that are left out now.
@@ -104,9 +104,9 @@ class Output:
 
     def taken(self, reports: list[AttemptReport]) -> None:
         """Forget what Redis has."""
-        told = {(report.id, report.token): report for report in reports}
+        told = {Attempted(report.id, report.token): report for report in reports}
         for capture in self._captures.values():
-            if (report := told.get((capture.attempted.id, capture.attempted.token))) is not None:
+            if (report := told.get(capture.attempted)) is not None:
                 capture.taken(report)
 
     def failed(self) -> None:
