@@ -3,106 +3,28 @@
 import asyncio
 import os
 import signal
-import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.claims import Attempted, Cancel, Claim, Settle
+from jobworker.store.claims import Attempted, Cancel
 from jobworker.store.job import Note
 from jobworker.store.report import Progress
-from jobworker.store.settings import JobSettings
 from jobworker.store.states import KilledBy, Outcome
-from jobworker.supervisor.agenda import SOFT_AGAIN_SECONDS, STACK_SECONDS
-from jobworker.supervisor.breaker import Breaker
-from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS, Desk
 from jobworker.supervisor.messages import Progressed
 from jobworker.supervisor.oom import OomWatch
-from jobworker.supervisor.output import Output
-from jobworker.supervisor.pool import Pool
-from jobworker.supervisor.process import SOFT_TIMEOUT_SIGNAL, Stage, WorkerProcess
-from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.process import Stage
 from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
 from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
+from tests.unit.supervisor.desk_scene import Scene, staged, turns
 from tests.unit.supervisor.running import Running
-
-DUMP = b'Current thread 0x1 (most recent call first):\n  File "/srv/work.py", line 3 in hangs\n'
-
-
-class Quiet(Killer):
-    """Kills nobody by itself and finds no orphans; says whom it was told to kill, and waits where it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[int] = []
-        self.burial = asyncio.Event()
-        self.burial.set()
-
-    def kill(self, root: int) -> None:
-        self.told.append(root)
-
-    async def end_orphans(self, ours: Any) -> None:
-        await self.burial.wait()
-
-
-class Scene:
-    """A desk over two idle workers; `settled` is what Redis would be told."""
-
-    def __init__(self, running: Running, stand_ins: StandIns) -> None:
-        self.runner, self.loop = running
-        self.stand_ins = stand_ins
-        self.killer = Quiet()
-        self.pool = Pool(2, 0, stand_ins.fork, self.killer, self.loop)
-        self.output = Output(self.loop, None)
-        self.breaker = Breaker(1, 60)
-        jobs = JobSettings(timeout=300)
-        self.desk = Desk(self.pool, self.killer, self.loop, jobs, self.output, self.breaker, self._spawn)
-        self.settled: list[Settle] = []
-        self.pokes = 0
-        self.desk.settle = self.settled.append
-        self.desk.poke = self._poke
-        self.pool.start()
-        say(stand_ins.made[0], HELLO)
-        self.turn()
-        say(stand_ins.made[1], HELLO)
-        self.turn()
-        self.first, self.second = stand_ins.made
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self.burying = self.loop.create_task(coroutine)
-
-    def _poke(self) -> None:
-        self.pokes += 1
-
-    def turn(self) -> None:
-        self.runner.run(_turns())
-
-    def hand(self, worker: WorkerProcess, token: int = 100, **fields: Any) -> Claim:
-        claim = a_claim(worker=worker.pid, token=token, **fields)
-        self.desk.hand_out(claim)
-        self.turn()
-        return claim
-
-    @property
-    def outcomes(self) -> list[tuple[int, Outcome]]:
-        return [(settle.token, settle.outcome) for settle in self.settled]
-
-
-async def _turns() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
 def scene(running: Running, stand_ins: StandIns) -> Iterator[Scene]:
-    scene = Scene(running, stand_ins)
-    yield scene
-    scene.killer.burial.set()
-    scene.turn()
+    yield from staged(running, stand_ins)
 
 
 def test_a_claim_goes_to_the_worker_it_was_claimed_for(scene: Scene) -> None:
@@ -303,174 +225,6 @@ def test_whoever_waits_for_the_desk_to_be_empty_is_told(scene: Scene) -> None:
     assert waiting.done()
 
 
-class Clock:
-    """The loop's clock, moved by the test."""
-
-    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = time.monotonic()
-        monkeypatch.setattr(scene.loop, "time", lambda: self.now)
-
-
-@pytest.fixture
-def clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(scene, monkeypatch)
-
-
-def due(scene: Scene, worker: WorkerProcess) -> float | None:
-    return scene.desk._deadlines._due.get(worker.pid)
-
-
-def expire(scene: Scene) -> None:
-    """Let the deadlines that are due have their effect: in this turn all are frozen, in the next they are killed."""
-    scene.desk._deadlines._expire()
-    scene.turn()
-
-
-def test_an_attempt_is_killed_at_its_deadline(scene: Scene, clock: Clock) -> None:
-    scene.hand(scene.first, timeout_ms=2000)
-    take(scene.first)
-    scene.first.board.started_ns = round(clock.now * 1e9)
-    started = clock.now
-    assert due(scene, scene.first) == started + 2 - STACK_SECONDS
-    clock.now = started + 1.99
-    scene.desk._deadlines._expire()
-    assert scene.killer.told == []
-    os.write(scene.first.stack.fileno(), DUMP)
-    assert due(scene, scene.first) == pytest.approx(started + 2)
-    clock.now = started + 2.001
-    expire(scene)
-    assert scene.killer.told == [scene.first.pid]
-    shoot(scene.first)
-    scene.turn()
-    (settle,) = scene.settled
-    assert settle.outcome is Outcome.TIMED_OUT
-    assert settle.error is not None
-    assert settle.error.message == "killed at its deadline of 2 s"
-    assert settle.detail is not None
-    assert settle.detail.signal == "SIGKILL"
-    assert settle.detail.stack == DUMP.decode().strip()
-
-
-def test_a_worker_that_began_late_gets_its_whole_time(scene: Scene, clock: Clock) -> None:
-    scene.hand(scene.first, timeout_ms=2000)
-    handed = clock.now
-    scene.first.board.started_ns = round((handed + 0.5) * 1e9)
-    clock.now = handed + 2.1
-    expire(scene)
-    assert scene.killer.told == []
-    assert due(scene, scene.first) == pytest.approx(handed + 2.5 - STACK_SECONDS)
-    clock.now = handed + 2.51
-    expire(scene)
-    expire(scene)
-    assert scene.killer.told == [scene.first.pid]
-
-
-def test_a_worker_that_has_not_begun_gets_more_time_but_its_word_is_not_trusted_for_ever(
-    scene: Scene, clock: Clock
-) -> None:
-    scene.hand(scene.first, timeout_ms=500)
-    handed = clock.now
-    clock.now = handed + 0.6
-    expire(scene)
-    assert scene.killer.told == []
-    scene.first.board.started_ns = round((handed + 900) * 1e9)
-    clock.now = handed + LATE_START_SECONDS + 0.501
-    expire(scene)
-    assert scene.killer.told == [scene.first.pid]
-
-
-def test_the_start_of_the_attempt_before_is_not_taken_for_this_one_s(scene: Scene, clock: Clock) -> None:
-    scene.first.board.started_ns = round((clock.now - 10) * 1e9)
-    scene.hand(scene.first, timeout_ms=1000)
-    handed = clock.now
-    clock.now = handed + 1.5
-    expire(scene)
-    assert scene.killer.told == []
-
-
-def test_a_report_that_is_already_there_at_the_deadline_wins(scene: Scene, clock: Clock) -> None:
-    scene.hand(scene.first, timeout_ms=1000)
-    scene.first.board.started_ns = round(clock.now * 1e9)
-    report(scene.first, 100)
-    clock.now += 1.5
-    expire(scene)
-    assert scene.killer.told == []
-    assert scene.outcomes == [(100, Outcome.SUCCEEDED)]
-
-
-@pytest.mark.parametrize(("ended_after", "extra"), [(1.9, CLEARING_SECONDS), (2.1, 0), (-1, 0)])
-def test_a_worker_that_ends_what_a_handler_left_in_time_has_a_little_longer_for_it(
-    scene: Scene, clock: Clock, ended_after: float, extra: float
-) -> None:
-    scene.hand(scene.first, timeout_ms=2000)
-    take(scene.first)
-    began = clock.now
-    scene.first.board.started_ns = round(began * 1e9)
-    scene.first.board.ended_ns = round((began + ended_after) * 1e9)
-    clock.now = began + 2.001
-    expire(scene)
-    assert bool(scene.killer.told) is not bool(extra)
-    clock.now += extra
-    expire(scene)
-    assert scene.killer.told == [scene.first.pid]
-
-
-@pytest.mark.parametrize(("late", "asked"), [(0.0, 1), (STACK_SECONDS / 2 + 0.001, 0)])
-def test_where_there_is_no_time_for_it_the_stack_is_not_asked_for(
-    scene: Scene, clock: Clock, late: float, asked: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asking: list[int] = []
-    monkeypatch.setattr(WorkerProcess, "ask_stack", lambda worker: asking.append(worker.pid))
-    scene.hand(scene.first, timeout_ms=2000)
-    take(scene.first)
-    scene.first.board.started_ns = round(clock.now * 1e9)
-    clock.now += 2 - STACK_SECONDS + 0.0001 + late
-    expire(scene)
-    assert len(asking) == asked
-    assert scene.killer.told == []
-
-
-def test_a_job_without_a_deadline_has_none(scene: Scene) -> None:
-    scene.hand(scene.first, timeout_ms=0)
-    assert take(scene.first).timeout_seconds is None
-    assert due(scene, scene.first) is None
-
-
-def test_a_deadline_ends_with_its_attempt(scene: Scene) -> None:
-    scene.hand(scene.first, timeout_ms=1000)
-    report(scene.first, 100)
-    scene.turn()
-    assert due(scene, scene.first) is None
-    scene.hand(scene.second, 200, timeout_ms=1000)
-    shoot(scene.second)
-    scene.turn()
-    assert due(scene, scene.second) is None
-
-
-def test_a_soft_timeout_tells_the_worker_for_which_attempt_and_the_deadline_follows(
-    scene: Scene, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[int] = []
-    monkeypatch.setattr(signal, "pidfd_send_signal", lambda _pidfd, number: sent.append(number))
-    entry = HandlerEntry("echo", {}, HandlerDefaults(soft_timeout=1.0))
-    monkeypatch.setitem(scene.pool.catalogue, "echo", entry)
-    scene.hand(scene.first, timeout_ms=2000)
-    assert take(scene.first).soft_timeout_seconds == 1.0
-    scene.first.board.started_ns = round(clock.now * 1e9)
-    started = clock.now
-    clock.now = started + 1.001
-    scene.desk._deadlines._expire()
-    assert sent == [SOFT_TIMEOUT_SIGNAL]
-    assert scene.first.board.interrupted == 100
-    assert scene.killer.told == []
-    for later in (1 + SOFT_AGAIN_SECONDS, 2 - STACK_SECONDS, 2):
-        assert due(scene, scene.first) == pytest.approx(started + later)
-        clock.now = started + later + 0.001
-        expire(scene)
-    assert sent == [SOFT_TIMEOUT_SIGNAL] * 2
-    assert scene.killer.told == [scene.first.pid]
-
-
 def test_an_attempt_that_uses_too_much_memory_is_killed(scene: Scene) -> None:
     scene.hand(scene.first, memory_limit_mb=100)
     scene.hand(scene.second, 200, id="job-2")
@@ -554,7 +308,7 @@ def test_who_dies_while_its_stack_is_waited_for_is_not_given_that_of_its_replace
         taking = asyncio.create_task(scene.desk.take_stack(Attempted(claim.id, claim.token)))
         await asyncio.sleep(0)
         shoot(scene.first)
-        await _turns()
+        await turns()
         # Its file may bear the number that the other's had.
         os.write(scene.stand_ins.made[-1].stack.fileno(), b'Thread 1 (most recent call first):\n  File "a.py" in other')
         return await taking
