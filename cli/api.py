@@ -10,8 +10,8 @@ from jobworker.store.configuration import Loaded
 @with_settings("redis", "jobs", "api", "log")
 def api(loaded: Loaded) -> None:
     """Run the HTTP API."""
+    from jobworker.cli.logs import start_logs  # isort: skip - first, as it says
     from jobworker.api.server import serve
-    from jobworker.cli.logs import start_logs
 
     start_logs(loaded)
     serve(loaded.settings)

@@ -3,10 +3,15 @@
 import logging
 from typing import Final
 
-import structlog
-from structlog.typing import Processor
-
+from jobworker.cli.absent import absent
 from jobworker.cli.outlet import STDERR, Outlet
+
+# It would import rich for tracebacks that we do not print: 4 MiB of each process. So whoever runs for long imports
+# this module before others that log.
+with absent("rich"):
+    import structlog
+    from structlog.typing import Processor
+
 from jobworker.store.configuration import Loaded
 from jobworker.store.settings import LogSettings
 

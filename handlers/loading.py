@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -42,12 +43,14 @@ def load(
     importlib.invalidate_caches()
     declare_builtins(registry)
     files: list[Path] = []
-    known = set(sys.modules)
+    # The order in which modules came says which are new. A set of all their names would write to the pages of them
+    # all, which a worker shares with its supervisor.
+    last = next(reversed(sys.modules))
     with registry.collecting():
         for name in names:
             begin(name)
             files += [file for file in _load_one(name, registry) if file not in files]
-    _distrust_young(sys.modules[name] for name in set(sys.modules) - known)
+    _distrust_young([sys.modules[name] for name in takewhile(lambda name: name != last, reversed(sys.modules))])
     return files
 
 

@@ -1,6 +1,7 @@
 """The supervisor: puts its actors together, answers signals, and begins anew when its jobs were taken from it."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -60,6 +61,9 @@ def run(settings: Settings) -> int:
     lock = NameLock.acquire(Path(settings.state.dir), settings.supervisor.name)
     setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name} starting")
     become_subreaper()
+    # What was imported stays. Looking through it for garbage would make the loop wait, and write to every page of it,
+    # which workers share with us only until somebody writes.
+    gc.freeze()
     with asyncio.Runner(loop_factory=SupervisorLoop) as runner:
         return runner.run(_run(settings, lock, notifier))
 
