@@ -46,7 +46,7 @@ class Pool:
         self,
         size: int,
         spares: int,
-        fork: Callable[[], WorkerProcess],
+        fork: Callable[[int], WorkerProcess],
         killer: Killer,
         loop: SupervisorLoop,
         *,
@@ -325,7 +325,7 @@ class Pool:
         if self._closing:
             return
         try:
-            worker = self._fork()
+            worker = self._fork(self.size)
         except OSError as error:
             self._start_failed(f"it could not be forked: {error.strerror}", is_trial=self.releases.on_trial)
             return

@@ -4,6 +4,7 @@ import ctypes
 import enum
 import gc
 import importlib
+import math
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
 from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import BadFrame, End, MailboxClosed, open_mailbox
@@ -40,8 +42,12 @@ SOFT_TIMEOUT_SIGNAL: Final[int] = signal.SIGRTMAX - 2
 #: By how much sooner than its supervisor a worker is what the kernel's OOM killer takes (of 1,000).
 OOM_SCORE: Final = 300
 
-#: How much nicer than the supervisor its workers are: one then gets a tenth of the CPU that we get if we need it.
+#: How much nicer than the supervisor a worker is with a CPU for itself: it gets a tenth of what we get when we need it.
 WORKER_NICENESS: Final = 10
+#: What each step of niceness takes from a process's share (Linux's scheduler).
+NICE_STEP: Final = 1.25
+#: There is none beyond.
+MOST_NICENESS: Final = 19
 #: Exit code of a worker whose own code failed (sysexits.h: EX_SOFTWARE).
 WORKER_BROKEN: Final = 70
 
@@ -147,22 +153,27 @@ class Forker:
         #: Descriptors that stay open in workers: the lock is free only when they are dead too.
         self._keep = frozenset(keep)
         self._open_files = open_files
+        self._cpus = process_count("auto")
 
-    def fork(self) -> WorkerProcess:
-        """Fork a worker; the caller must be single-threaded. Raises OSError when the system has no more room."""
+    def fork(self, workers: int = 1) -> WorkerProcess:
+        """Fork a worker, one of so many; the caller must be single-threaded.
+
+        Raises OSError when the system has no more room.
+        """
         assert threading.active_count() == 1, "a fork beside threads may copy a held lock"
         with ExitStack() as made:
             ours, theirs = (made.enter_context(closing(end)) for end in open_mailbox())
             board = made.enter_context(closing(Board()))
             pipes = made.enter_context(closing(OutputPipes.open()))
             stack = made.enter_context(closing(StackFile()))
-            worker = WorkerProcess(self._fork(theirs, board, pipes, stack), ours, theirs, board, pipes, stack)
+            pid = self._fork(theirs, board, pipes, stack, niceness_among(workers, self._cpus))
+            worker = WorkerProcess(pid, ours, theirs, board, pipes, stack)
             # From here on they are closed with the worker.
             made.pop_all()
         pipes.close_sinks()
         return worker
 
-    def _fork(self, theirs: End, board: Board, pipes: OutputPipes, stack: StackFile) -> int:
+    def _fork(self, theirs: End, board: Board, pipes: OutputPipes, stack: StackFile, niceness: int) -> int:
         supervisor = os.getpid()
         # A signal between the fork and the reset below would land in the supervisor's wakeup descriptor.
         blocked = _set_mask(signal.SIG_BLOCK, _ALL_SIGNALS)
@@ -170,16 +181,18 @@ class Forker:
             pid = os.fork()
             if pid == 0:
                 # This is where a worker leaves the supervisor's code. It never returns into its loop.
-                self._become_worker(supervisor, theirs, board, pipes, stack)
+                self._become_worker(supervisor, theirs, board, pipes, stack, niceness)
         finally:
             _set_mask(signal.SIG_SETMASK, blocked)
         return pid
 
-    def _become_worker(self, supervisor: int, mailbox: End, board: Board, pipes: OutputPipes, stack: StackFile) -> None:
+    def _become_worker(
+        self, supervisor: int, mailbox: End, board: Board, pipes: OutputPipes, stack: StackFile, niceness: int
+    ) -> None:
         status = WORKER_BROKEN
         try:
             kept = {mailbox.fileno(), *pipes.sinks, stack.fileno(), *self._keep}
-            _detach(supervisor, kept, self._open_files)
+            _detach(supervisor, kept, self._open_files, niceness)
             stack.answer()
             # What a job forks may outlive us all, and must not keep our successor from the lock.
             os.register_at_fork(after_in_child=partial(_close_all, self._keep))
@@ -190,7 +203,13 @@ class Forker:
             os._exit(status)
 
 
-def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
+def niceness_among(workers: int, cpus: int) -> int:
+    """Return by how much nicer than the supervisor a worker has to be, for those of a CPU to weigh what one would."""
+    crowd = max(1.0, workers / cpus)
+    return min(MOST_NICENESS, WORKER_NICENESS + round(math.log(crowd, NICE_STEP)))
+
+
+def _detach(supervisor: int, keep: set[int], open_files: int, niceness: int) -> None:
     """Cut a fresh child off from everything of its parent but `keep`, and bind its life to the parent's."""
     # What the parent has allocated stays: collecting it here would run finalisers on descriptors that are not ours.
     gc.freeze()
@@ -203,7 +222,7 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
         signal.signal(number, do_nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.setsid()
-    _yield_cpu()
+    _yield_cpu(niceness)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(0)
@@ -214,12 +233,12 @@ def _detach(supervisor: int, keep: set[int], open_files: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, hard))
 
 
-def _yield_cpu() -> None:
+def _yield_cpu(niceness: int) -> None:
     """Let the supervisor go first where CPU is short: it needs little, and kills depend on it."""
     # A busy one that is woken, or killed, does not take the CPU from who has it. Children inherit all of this.
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    niceness = os.nice(WORKER_NICENESS)
+    niceness = os.nice(niceness)
     # Where sessions are scheduled as groups, `nice` counts within a session only, and ours is new.
     with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:  # noqa: PTH123 - at each fork
         file.write(str(niceness))

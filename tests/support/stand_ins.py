@@ -28,7 +28,7 @@ class StandIns:
         #: Raised by the next fork.
         self.failure: OSError | None = None
 
-    def fork(self) -> WorkerProcess:
+    def fork(self, _workers: int = 1) -> WorkerProcess:
         if self.failure is not None:
             raise self.failure
         # Not os.posix_spawn: its child closes our descriptors a moment after we go on.

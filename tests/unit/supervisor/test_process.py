@@ -11,12 +11,13 @@ from contextlib import suppress
 
 import pytest
 
-from jobworker.supervisor.process import Forker, raise_open_files
+from jobworker.supervisor.process import MOST_NICENESS, WORKER_NICENESS, Forker, niceness_among, raise_open_files
 from tests.support.stand_ins import StandIns, shoot
 
 FORK = """
 import json, os, resource, signal, sys, threading
-from jobworker.supervisor.process import STOP_SIGNALS, Forker, WORKER_BROKEN, WORKER_NICENESS, raise_open_files
+from jobworker.supervisor.process import STOP_SIGNALS, Forker, WORKER_BROKEN, niceness_among, raise_open_files
+from jobworker.store.sizing import process_count
 kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
 
 def look(mailbox, board, pipes):
@@ -24,7 +25,8 @@ def look(mailbox, board, pipes):
 
 soft = raise_open_files()
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-worker = Forker(look, keep={{kept}}, open_files=soft).fork()
+niceness = niceness_among(3, process_count("auto"))
+worker = Forker(look, keep={{kept}}, open_files=soft).fork(3)
 {then}
 """
 
@@ -34,6 +36,23 @@ def fork(look: str, then: str) -> str:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+#: What Linux's scheduler gives each niceness, beside 1,024 of one that is not nice.
+WEIGHTS = {10: 110, 11: 87, 12: 70, 13: 56, 14: 45, 15: 36, 16: 29, 17: 23, 18: 18, 19: 15}
+
+
+def test_a_worker_that_has_a_cpu_for_itself_is_as_nice_as_one_of_few() -> None:
+    assert niceness_among(1, 2) == niceness_among(1, 1) == niceness_among(64, 64) == WORKER_NICENESS
+
+
+@pytest.mark.parametrize("workers", range(1, 8))
+def test_the_workers_of_a_cpu_weigh_together_what_one_would(workers: int) -> None:
+    assert workers * WEIGHTS[niceness_among(workers, 1)] == pytest.approx(WEIGHTS[WORKER_NICENESS], rel=0.15)
+
+
+def test_nobody_is_nicer_than_the_system_lets_anybody_be() -> None:
+    assert niceness_among(200, 2) == MOST_NICENESS
 
 
 WAIT = """
@@ -52,7 +71,7 @@ def test_a_worker_has_nothing_of_its_supervisor_but_what_it_should() -> None:
     assert still_open == {0, 1, 2, kept, mailbox.fileno(), *pipes.sinks, stack}, still_open
     assert os.readlink("/proc/self/fd/0") == "/dev/null"
     assert os.getsid(0) == os.getpid()
-    assert os.nice(0) == min(19, os.getpriority(os.PRIO_PROCESS, os.getppid()) + WORKER_NICENESS)
+    assert os.nice(0) == min(19, os.getpriority(os.PRIO_PROCESS, os.getppid()) + niceness)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == soft
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
