@@ -20,17 +20,22 @@ MOST_ENTRIES: Final = 10_000
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help=f"Look at all jobs, not at {MOST_ENTRIES} of each index.")
+@click.option(
+    "--repair", is_flag=True, help="Put right what is found wrong with jobs and indexes, and say what was done."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("redis", "jobs.keep", "jobs.keep_failed", "supervisor.workers", "supervisor.spares")
-def doctor(loaded: Loaded, everything: bool, as_json: bool) -> int:
-    """Examine Redis and its settings, the jobs, the supervisors and this host; change nothing.
+def doctor(loaded: Loaded, everything: bool, repair: bool, as_json: bool) -> int:
+    """Examine Redis and its settings, the jobs, the supervisors and this host; change nothing without --repair.
 
     Exit code 1 when there is a problem, also 0 with warnings, 3 when Redis is not reachable.
     """
     from jobworker.cli.table import Column, show
 
     warn(loaded)
-    findings = list(_as_far_as_possible(examine(loaded.settings, most=None if everything else MOST_ENTRIES)))
+    findings = list(
+        _as_far_as_possible(examine(loaded.settings, most=None if everything else MOST_ENTRIES, repair=repair))
+    )
     has_problem = any(finding.level == "problem" for finding in findings)
     if as_json:
         print_json({"healthy": not has_problem, "findings": findings})
@@ -44,7 +49,7 @@ def doctor(loaded: Loaded, everything: bool, as_json: bool) -> int:
     return 1 if has_problem else 0
 
 
-def examine(settings: Settings, *, most: int | None) -> Iterator[Finding]:
+def examine(settings: Settings, *, most: int | None, repair: bool) -> Iterator[Finding]:
     """Yield every finding. Raises StoreUnavailable."""
     from jobworker.cli.checks import data, host, population, server
     from jobworker.cli.host import read_host
@@ -57,7 +62,7 @@ def examine(settings: Settings, *, most: int | None) -> Iterator[Finding]:
         yield from (check(facts) for check in server.CHECKS)
         people = inspection.population()
         yield from (finding for check in population.CHECKS for finding in check(people))
-        yield from data.check(inspection.audit(most))
+        yield from data.repair(inspection, most) if repair else data.check(inspection.audit(most))
     limits = read_host(settings.supervisor)
     yield from (check(limits) for check in host.CHECKS)
 

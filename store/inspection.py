@@ -1,6 +1,7 @@
-"""What Redis says about itself, and who and what is in it. Only reads; what an ACL denies is left out."""
+"""What Redis says about itself, and who and what is in it; what an ACL denies is left out. Only `repair` writes."""
 
 import time
+from collections.abc import Iterable, Iterator
 from statistics import median
 from typing import Any, Final, Self
 
@@ -10,11 +11,12 @@ from redis.exceptions import ResponseError
 
 from jobworker.store.audit import Audit
 from jobworker.store.connection import connect, translated
-from jobworker.store.flaws import Report
+from jobworker.store.flaws import Flaw, Report
 from jobworker.store.fleet import Fleet, Supervisor
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.pause import Pause
+from jobworker.store.repair import Mended, Repair
 from jobworker.store.retention import Retention
 from jobworker.store.states import ENDED, JobState
 
@@ -98,6 +100,10 @@ class Inspection:
     def audit(self, most: int | None) -> Report:
         """Return where jobs and indexes contradict each other."""
         return Audit(self._client, self._keys, self._retention, most=most).run()
+
+    def repair(self, flaws: Iterable[Flaw]) -> Iterator[Mended]:
+        """Mend what an audit has found, and yield what became of it."""
+        return Repair(self._client, self._keys, self._retention).mend(flaws)
 
     def _measure(self) -> tuple[float, float]:
         """Return the usual round trip, and how far Redis's clock was ahead in the quickest one."""

@@ -96,6 +96,22 @@ def test_a_fault_in_the_data_is_named_and_is_exit_code_1(redis_server: RedisServ
     assert json.loads(doctor(redis_server.url, tmp_path, "--json").stdout)["healthy"] is False
 
 
+def test_a_repair_puts_it_right_says_so_and_is_exit_code_0(redis_server: RedisServer, tmp_path: Path) -> None:
+    [lost, gone] = submit(redis_server, 2)
+    with redis.Redis(port=redis_server.port) as client:
+        client.zrem(KEYS.ready("default"), lost)
+        client.delete(KEYS.job(gone))
+    ended = doctor(redis_server.url, tmp_path, "--repair")
+    assert ended.returncode == 0, ended.stdout
+    lines = [line.split(maxsplit=2)[2] for line in ended.stdout.splitlines() if line.split()[1] == "repair"]
+    assert lines == [
+        f"1 job now where its record says: {lost} (in ready:default)",
+        f"1 name without a job, removed with all that was left under it: {gone} (in ready:default)",
+    ]
+    [after] = findings(redis_server, tmp_path)["data"]
+    assert after["fact"] == "3 index entries and 1 job: they agree"
+
+
 def test_all_of_it_is_looked_at_when_asked_for(redis_server: RedisServer, tmp_path: Path) -> None:
     for _ in range(51):
         submit(redis_server, 200)

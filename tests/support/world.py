@@ -34,7 +34,9 @@ class World:
         self.client = source.connect()
         self.clock = FrozenClock(self.client)
         self.terms = Terms(lease_ms=LEASE_MS, retention=retention)
-        self.store = JobStore(cast("redis.Redis", WatchedRedis(self.client, self.client)), self.keys, retention)
+        #: What runs scripts in threads.
+        self.watched = cast("redis.Redis", WatchedRedis(self.client, self.client))
+        self.store = JobStore(self.watched, self.keys, retention)
         self._runner = asyncio.Runner()
         self._async_client = source.connect_async()
         self._watched = cast("redis.asyncio.Redis", WatchedAsyncRedis(self._async_client, self.client))

@@ -1,9 +1,14 @@
 """What the audit's report means to people."""
 
+from collections.abc import Iterable, Iterator
+from typing import cast
+
 import pytest
 
-from jobworker.cli.checks.data import MEANINGS, NAMED, check
+from jobworker.cli.checks.data import MEANINGS, MENDINGS, NAMED, check, repair
 from jobworker.store.flaws import Flaw, Kind, Report
+from jobworker.store.inspection import Inspection
+from jobworker.store.repair import Mended, Mending
 
 #: No job is lost or stuck.
 HARMLESS = {Kind.FORGOTTEN, Kind.OMITTED, Kind.MISFILED, Kind.LEFT, Kind.STRAY, Kind.EMPTY}
@@ -44,3 +49,39 @@ def test_data_without_a_flaw_says_how_much_was_looked_at() -> None:
     assert (found.level, found.fact) == ("ok", "1 index entry and 2 jobs: they agree")
     [found] = check(Report(entries=1, records=2, complete=False))
     assert found.fact.endswith("; there are more, which --all looks at")
+
+
+class Inspected:
+    """Stands in for the inspection: has found these flaws, each of which came to what is said."""
+
+    def __init__(self, *mended: Mended) -> None:
+        self._mended = mended
+
+    def audit(self, _most: int | None) -> Report:
+        return Report([item.flaw for item in self._mended], entries=9, records=3)
+
+    def repair(self, flaws: Iterable[Flaw]) -> Iterator[Mended]:
+        assert list(flaws) == [item.flaw for item in self._mended]
+        yield from self._mended
+
+
+def repaired(*mended: Mended) -> list[tuple[str, str, str]]:
+    found = repair(cast("Inspection", Inspected(*mended)), None)
+    return [(finding.check, finding.level, finding.fact) for finding in found]
+
+
+def test_a_repair_says_what_it_has_done_and_that_all_is_well_now() -> None:
+    moved = Mended(Flaw(Kind.UNLISTED, "id-1", "ready:mail"), Mending.FILED)
+    assert repaired(moved) == [
+        ("repair", "ok", "1 job now where its record says: id-1 (in ready:mail)"),
+        ("data", "ok", "9 index entries and 3 jobs: they agree"),
+    ]
+
+
+def test_what_no_repair_can_mend_stays_a_problem() -> None:
+    [found] = repaired(Mended(Flaw(Kind.ELSEWHERE, "id-1", "scheduled"), Mending.DAMAGED))
+    assert found[:2] == ("data", "problem")
+
+
+def test_every_kind_of_mending_is_told() -> None:
+    assert {*MENDINGS, Mending.DAMAGED} == set(Mending)
