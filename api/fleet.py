@@ -84,6 +84,8 @@ class SupervisorView(Struct, frozen=True):
     held_slots: list[HeldSlotView] | None
     #: Why the handler code on disk is not the one that runs; null: it is, as far as is known.
     stale: str | None
+    #: Attempts whose result or output was dropped, because they were no longer its own.
+    stale_writes: int | None
 
 
 class RunningJobView(Struct, frozen=True):
@@ -155,6 +157,7 @@ def view_supervisor(supervisor: Supervisor) -> SupervisorView:
         held_types=None if roster is None else list(map(_view_held_type, roster.held_types)),
         held_slots=None if roster is None else list(map(_view_held_slot, roster.held_slots)),
         stale=None if roster is None else roster.stale or None,
+        stale_writes=None if roster is None else roster.stale_writes,
     )
 
 

@@ -52,3 +52,5 @@ class Roster(Struct, frozen=True):
     held_slots: tuple[HeldSlot, ...] = ()
     #: Why the handler code on disk is not the one that runs; empty: it is, as far as is known.
     stale: str = ""
+    #: Attempts of which Redis refused to write something, because they were no longer this supervisor's.
+    stale_writes: int = 0

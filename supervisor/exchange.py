@@ -32,7 +32,7 @@ class Exchange:
     Told:   settle this, a worker is idle (by the desk); something may be claimable (by the hints); Redis counts
             otherwise (by the lease); drain (by the supervisor).
     Tells:  the desk, what was claimed and what is no longer ours; the hints, that workers stay idle; the tally, what
-            Redis has taken.
+            Redis has taken; the stale writes, what it has not.
     Ends:   when it drains, nothing is in hand and everything is settled.
     """
 
@@ -41,6 +41,7 @@ class Exchange:
     ) -> None:
         self.stayed_idle: Callable[[], None]
         self.settled: Callable[[Settle], None]
+        self.refused: Callable[[Attempted, str], None]
         self._incarnation = incarnation
         self._pool = pool
         self._desk = desk
@@ -94,8 +95,8 @@ class Exchange:
 
     def compare(self, running: int) -> None:
         """Reconcile if Redis counts other attempts as ours than we do, while no call could explain it."""
-        if not self._open and running != len(self._held()):
-            log.warning("redis counts other jobs as ours", redis=running, ours=len(self._held()))
+        if not self._open and running != len(self.held()):
+            log.warning("redis counts other jobs as ours", redis=running, ours=len(self.held()))
             self._must_reconcile = True
             self._poked.set()
 
@@ -196,7 +197,7 @@ class Exchange:
         for settle, word in zip(batch, answer.words, strict=True):
             self._settles.popleft()
             if word in ("stale", "missing"):
-                log.warning("an attempt was no longer ours; its result is dropped", job=settle.id, why=word)
+                self.refused(settle.attempted, word)
             else:
                 self.settled(settle)
         self._next_due_ms = answer.next_due_ms
@@ -235,7 +236,7 @@ class Exchange:
                 continue
             self._must_reconcile = False
             self._forget(foreign)
-            log.info("redis and we agree on what runs here", running=len(self._held()), no_longer_ours=len(foreign))
+            log.info("redis and we agree on what runs here", running=len(self.held()), no_longer_ours=len(foreign))
             return
 
     async def _agree(self) -> list[Attempted]:
@@ -243,15 +244,17 @@ class Exchange:
         try:
             await self._lease.beat()
             self._call += 1
-            return await self._incarnation.reconcile(self._call, self._held())
+            return await self._incarnation.reconcile(self._call, self.held())
         finally:
             self._open = False
 
     def _forget(self, foreign: Sequence[Attempted]) -> None:
         lost = set(foreign)
+        for attempted in foreign:
+            self.refused(attempted, "foreign")
         self._settles = deque(settle for settle in self._settles if settle.attempted not in lost)
         self._desk.drop(foreign)
 
-    def _held(self) -> list[Attempted]:
-        """Everything that our running index must hold: what runs, and what ended and is not settled yet."""
+    def held(self) -> list[Attempted]:
+        """Return everything that our running index must hold: what runs, and what ended and is not settled yet."""
         return [*self._desk.held(), *(settle.attempted for settle in self._settles)]

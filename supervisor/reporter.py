@@ -1,10 +1,12 @@
 """Tells Redis the output and the progress of attempts that run, a few times a second."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from jobworker.store.claims import Attempted
 from jobworker.store.errors import EpochLost, StoreError
 from jobworker.store.incarnation import Incarnation
 from jobworker.supervisor.output import Output
@@ -23,13 +25,14 @@ class Reporter:
     """Owns nothing: hands on what the output has, on a connection that no exchange waits for.
 
     Told:   there is something (by the output, through its event).
-    Tells:  the output, what Redis has.
+    Tells:  the output, what Redis has; the stale writes, what it has not taken.
     Ends:   when cancelled.
     """
 
-    def __init__(self, incarnation: Incarnation, output: Output) -> None:
+    def __init__(self, incarnation: Incarnation, output: Output, refused: Callable[[Attempted, str], None]) -> None:
         self._incarnation = incarnation
         self._output = output
+        self._refused = refused
 
     async def run(self) -> None:
         """Report whenever there is something, four times a second at most."""
@@ -44,11 +47,14 @@ class Reporter:
         if not reports:
             return INTERVAL_SECONDS
         try:
-            await self._incarnation.report(reports)
+            words = await self._incarnation.report(reports)
         except StoreError as error:
             self._output.failed()
             if not isinstance(error, EpochLost):
                 log.debug("redis does not take output; trying again", error=str(error))
             return RETRY_SECONDS
         self._output.taken(reports)
+        for report, word in zip(reports, words, strict=True):
+            if word != "ok":
+                self._refused(Attempted(report.id, report.token), word)
         return INTERVAL_SECONDS

@@ -16,6 +16,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.procfs import PAGE_BYTES, RSS_PAGES, read_stat
 from jobworker.supervisor.slots import Held
+from jobworker.supervisor.stale import StaleWrites
 
 #: A pass reads this many workers at most, those read longest ago: about a millisecond of the loop.
 READ_PER_PASS: Final = 100
@@ -45,11 +46,18 @@ class RosterKeeper:
     """
 
     def __init__(
-        self, pool: Pool, breaker: Breaker, lag: LagSelector, *, clock_ns: Callable[[], int] = boottime_ns
+        self,
+        pool: Pool,
+        breaker: Breaker,
+        lag: LagSelector,
+        stale: StaleWrites,
+        *,
+        clock_ns: Callable[[], int] = boottime_ns,
     ) -> None:
         self._pool = pool
         self._breaker = breaker
         self._lag = lag
+        self._stale = stale
         self._clock_ns = clock_ns
         self._usages: dict[int, Usage] = {}
 
@@ -65,6 +73,7 @@ class RosterKeeper:
             held_types=tuple(_held_type(hold, clock) for hold in self._breaker.holds),
             held_slots=tuple(self._held_slot(held, clock) for held in pool.crew.slots.held()),
             stale=pool.releases.stale,
+            stale_writes=self._stale.count,
         )
 
     def _held_slot(self, held: Held, clock: RedisClock) -> HeldSlot:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from jobworker.store.claims import Attempted
 from jobworker.store.connection import answers_ping, connect_async, connect_wire
 from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
@@ -23,6 +24,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.reporter import Reporter
 from jobworker.supervisor.requests import Requests
 from jobworker.supervisor.roster import RosterKeeper
+from jobworker.supervisor.stale import StaleWrites
 from jobworker.supervisor.tally import Tally
 from jobworker.supervisor.ticks import until_tick
 from jobworker.supervisor.turns import Turns
@@ -57,6 +59,7 @@ class Session:
         desk: Desk,
         output: Output,
         roster: RosterKeeper,
+        stale: StaleWrites,
         keys: Keys,
         *,
         drain_all: Callable[[], None],
@@ -75,7 +78,7 @@ class Session:
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
         clock = RedisClock(incarnation.epoch)
         output.clock_ms = clock.now_ms
-        self._reporter = Reporter(self._keeping, output)
+        self._reporter = Reporter(self._keeping, output, stale.refused)
         self._lease = Lease(self._beating, mine.beat, pool.set_fence, partial(roster.write, clock))
         self._exchange = Exchange(incarnation, pool, desk, self._lease, turns, mine.poll)
         self._listener = Listener(
@@ -97,11 +100,16 @@ class Session:
         self._exchange.stayed_idle = self._listener.idle
         self._tally = Tally(self._keeping.tally)
         self._exchange.settled = self._tally.settled
+        self._exchange.refused = stale.refused
 
     @property
     def running(self) -> int:
         """How many attempts are in hand."""
         return len(self._desk.held())
+
+    def held(self) -> list[Attempted]:
+        """Return every attempt whose end Redis has not taken."""
+        return self._exchange.held()
 
     @property
     def redis_answers(self) -> bool:

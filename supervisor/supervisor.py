@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, cast
@@ -14,6 +14,7 @@ import setproctitle
 import structlog
 
 from jobworker.store.catalogue import crash_budgets, fingerprints
+from jobworker.store.claims import Attempted
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.incarnation import Incarnation, Registration, Terms
@@ -34,11 +35,13 @@ from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
+from jobworker.supervisor.predecessors import TREE, end_trees, mark_forks
 from jobworker.supervisor.process import Forker, become_subreaper, raise_open_files
 from jobworker.supervisor.procfs import has_terminal
 from jobworker.supervisor.roster import RosterKeeper
 from jobworker.supervisor.session import Session
 from jobworker.supervisor.slots import Restarts
+from jobworker.supervisor.stale import StaleWrites
 from jobworker.supervisor.tree import Killer
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.worker import worker_body
@@ -59,6 +62,8 @@ def run(settings: Settings) -> int:
     # First of all: whatever is started from here on must not find them.
     notifier = Notifier.from_environment(os.environ)
     lock = NameLock.acquire(Path(settings.state.dir), settings.supervisor.name)
+    end_trees(settings.supervisor.name, lock.proofs)
+    mark_forks(lock.id)
     setproctitle.setproctitle(f"jobworker supervisor {settings.supervisor.name} starting")
     become_subreaper()
     # What was imported stays. Looking through it for garbage would make the loop wait, and write to every page of it,
@@ -97,7 +102,8 @@ class Supervisor:
         self._pool = self._make_pool()
         mine = settings.supervisor
         self._breaker = Breaker(mine.type_max_crashes, mine.type_crash_window)
-        self._roster = RosterKeeper(self._pool, self._breaker, loop.lag)
+        self._stale = StaleWrites()
+        self._roster = RosterKeeper(self._pool, self._breaker, loop.lag, self._stale)
         self._keys = Keys(settings.redis.prefix)
         self._session: Session | None = None
         file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
@@ -112,7 +118,8 @@ class Supervisor:
     def _make_pool(self) -> Pool:
         mine = self._settings.supervisor
         limits = LifespanLimits(mine.worker_max_jobs, mine.worker_max_age, mine.worker_max_rss_mb)
-        body = worker_body(mine.handlers, mine.name, limits, keep_leftovers=mine.leftovers == "keep")
+        tree = {TREE: f"{mine.name}:{self._lock.id}"}
+        body = worker_body(mine.handlers, mine.name, limits, tree, keep_leftovers=mine.leftovers == "keep")
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
         size, restarts = process_count(mine.workers), Restarts(mine.max_restarts, mine.max_restarts_within)
         return Pool(size, mine.spares, forker.fork, self._killer, self._loop, restarts=restarts)
@@ -212,7 +219,7 @@ class Supervisor:
             return 0
         while (incarnation := await self._register()) is not None:
             self._session = Session(
-                *(incarnation, self._settings, self._pool, desk, self._output, self._roster, self._keys),
+                *(incarnation, self._settings, self._pool, desk, self._output, self._roster, self._stale, self._keys),
                 drain_all=self._begin_drain,
                 spawn=self._spawn,
             )
@@ -222,7 +229,7 @@ class Supervisor:
                 return await self._drain_when_told(self._session)
             except* Reaped:
                 log.warning("redis does not know us any more: our lease had ended, or its data is gone; beginning anew")
-                await self._forget_everything(desk)
+                await self._forget_everything(desk, self._session.held())
             except* Superseded:
                 raise SupervisorError(
                     f"another process has taken over the name {incarnation.name}; it goes on"
@@ -330,7 +337,9 @@ class Supervisor:
         await asyncio.sleep(DELIVERY_SECONDS)
         session.give_up()
 
-    async def _forget_everything(self, desk: Desk) -> None:
+    async def _forget_everything(self, desk: Desk, held: Iterable[Attempted]) -> None:
+        for attempted in held:
+            self._stale.refused(attempted, "reaped")
         desk.drop(desk.held())
         await desk.wait_until_empty()
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -39,17 +39,18 @@ _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
 def worker_body(
-    modules: Sequence[str], name: str, limits: LifespanLimits, *, keep_leftovers: bool
+    modules: Sequence[str], name: str, limits: LifespanLimits, environ: Mapping[str, str], *, keep_leftovers: bool
 ) -> Callable[[End, Board, OutputPipes], int]:
     """Return what a fork of the supervisor `name` runs: a worker of these handler modules, for as long as it may.
 
+    `environ`: variables for it and for what its jobs start.
     `keep_leftovers`: what jobs leave running stays, unless their handler says otherwise.
     """
     title = f"jobworker worker {name}"
 
     def body(mailbox: End, board: Board, pipes: OutputPipes) -> int:
         setproctitle.setproctitle(f"{title} starting")
-        _prepare()
+        _prepare(environ)
         try:
             hello = _load(modules, DEFAULT, mailbox)
         except LoadFailed as failure:
@@ -209,11 +210,12 @@ class Surroundings:
                 signal.signal(number, do_nothing)
 
 
-def _prepare() -> None:
+def _prepare(environ: Mapping[str, str]) -> None:
     # The supervisor's loop is still "running" in this copy; handlers need their own.
     asyncio._set_running_loop(None)  # noqa: SLF001 - there is no public word for it
     for secret in SECRETS:
         os.environ.pop(secret, None)
+    os.environ.update(environ)
     # Lines leave at once, here and in what the job starts.
     os.environ["PYTHONUNBUFFERED"] = "1"
     write_lines_at_once()

@@ -62,6 +62,16 @@ def gate_forks(payload: Gate, job: Job) -> int:
     return job.attempt
 
 
+@handler("gate.executes")
+def gate_executes(payload: Gate, job: Job) -> int:
+    """On the first attempt leave a program of another session, and stay."""
+    if job.attempt == 1:
+        left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        write_line(payload.started, left.pid)
+        time.sleep(600)
+    return job.attempt
+
+
 @handler
 def segfault() -> None:
     """Read where nothing is."""

@@ -51,6 +51,13 @@ def until_file(where: Where, job: Job):
     while not os.path.exists(where.path + ".go"): time.sleep(0.005)
     return "went"
 
+@handler("says.attempt")
+def says_attempt(where: Where, job: Job):
+    note(where.path, os.getpid(), job.attempt)
+    while not os.path.exists(f"{where.path}.{job.attempt}"): time.sleep(0.005)
+    note(where.path, "ends")
+    return job.attempt
+
 @handler("first.escapes")
 def first_escapes(where: Where, job: Job):
     if job.attempt > 1:

@@ -1,6 +1,5 @@
 """Starts and takeovers: interrupted, without proof, as PID 1, and with code that changes on disk."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -52,18 +51,22 @@ def test_without_the_proof_of_the_lock_a_dead_namesake_s_lease_is_waited_for(pla
     assert (record.status, record.crashes, record.attempts[0].outcome) == (JobState.SUCCEEDED, 1, Outcome.LOST)
 
 
-def test_what_a_job_of_a_killed_supervisor_forked_does_not_keep_its_successor_out(place: Workplace, gate: Gate) -> None:
+@pytest.mark.parametrize("handler", ["gate.forks", "gate.executes"])
+def test_what_a_job_of_a_killed_supervisor_left_does_not_keep_its_successor_out_and_is_ended_first(
+    place: Workplace, gate: Gate, handler: str
+) -> None:
     first = place.start()
     first.wait_for("ready")
-    job_id = place.submit("gate.forks", gate.payload)
-    escapee = gate.wait_for_attempt()
-    try:
-        first.signal(signal.SIGKILL)
-        first.wait()
-        place.start().wait_for("ready")
-        assert place.end(job_id).result == b"2"
-    finally:
-        os.kill(escapee, signal.SIGKILL)
+    job_id = place.submit(handler, gate.payload)
+    escapee = psutil.Process(gate.wait_for_attempt())
+    first.signal(signal.SIGKILL)
+    first.wait()
+    assert not is_gone(escapee)
+    second = place.start()
+    second.wait_for("what jobs of a dead supervisor left running is ended")
+    assert is_gone(escapee)
+    second.wait_for("ready")
+    assert place.end(job_id).result == b"2"
 
 
 def test_a_module_that_breaks_while_we_run_is_tried_ever_more_rarely_and_old_workers_go_on(place: Workplace) -> None:

@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobworker.store.keys import Keys
@@ -131,7 +132,36 @@ def test_a_supervisor_that_was_stopped_past_its_lease_finds_itself_reaped(place:
     stopped.wait_for("beginning anew")
     stopped.wait_for("ready", times=2)
     assert place.store.get(job_id).result == b"null"
-    assert [line[1] for line in place.lines(path, 2)] == ["1", "2"]
+    (first, _), (_, second) = place.lines(path, 2)
+    assert (psutil.pid_exists(int(first)), second) == (False, "2")
+
+
+def test_what_ended_while_its_supervisor_was_stopped_past_its_lease_settles_nothing(place: Workplace) -> None:
+    lease = ("--supervisor-lease", "3", "--supervisor-beat", "0.5")
+    path = place.folder / "starts"
+    stopped = place.start(*lease, name="stopped", workers=1)
+    stopped.wait_for("ready")
+    job_id = place.submit("says.attempt", {"path": str(path)})
+    place.lines(path)
+    place.start(*lease, name="other", workers=1).wait_for("ready")
+    stopped.signal(signal.SIGSTOP)
+    place.lines(path, 2)
+    # The first attempt ends, and its report waits for a supervisor that sleeps; the second one goes on.
+    Path(f"{path}.1").touch()
+    place.lines(path, 3)
+    stopped.signal(signal.SIGCONT)
+    stopped.wait_for("an attempt is no longer ours; what it comes to is dropped")
+    stopped.wait_for("ready", times=2)
+    assert place.store.get(job_id).status is JobState.RUNNING
+    Path(f"{path}.2").touch()
+    record = place.end(job_id)
+    assert (record.result, record.owner, record.crashes) == (b"2", "other", 1)
+    assert stopped.err.count("what it comes to is dropped") == 1
+    wait_until(lambda: stale_writes(place) == {"stopped": 1, "other": 0})
+
+
+def stale_writes(place: Workplace) -> dict[str, int | None]:
+    return {one.name: one.roster.stale_writes if one.roster else None for one in place.store.fleet.supervisors()}
 
 
 def _take_away(server: RedisServer, fault: str) -> None:

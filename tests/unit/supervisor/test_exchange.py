@@ -110,6 +110,8 @@ class Scene:
         self.exchange.stayed_idle = self._stay_idle
         self.settled: list[Settle] = []
         self.exchange.settled = self.settled.append
+        self.refused: list[tuple[Attempted, str]] = []
+        self.exchange.refused = lambda attempted, why: self.refused.append((attempted, why))
         self.running: asyncio.Task[None] | None = None
 
     def _stay_idle(self) -> None:
@@ -258,6 +260,7 @@ def test_what_is_not_ours_any_more_is_dropped_and_its_result_with_it(scene: Scen
     scene.until(lambda: scene.redis.settled)
     assert [settle.token for settle in scene.redis.settled] == [2]
     assert scene.desk.dropped == scene.redis.foreign
+    assert scene.refused == [(attempted, "foreign") for attempted in scene.redis.foreign]
 
 
 def test_a_stale_word_ends_the_matter(scene: Scene) -> None:
@@ -267,6 +270,8 @@ def test_a_stale_word_ends_the_matter(scene: Scene) -> None:
     scene.turn()
     assert scene.exchange.unsettled == 0
     assert scene.redis.kinds.count("exchange") == 1
+    assert scene.refused == [(Attempted("job-1", 1), "stale")]
+    assert scene.settled == []
 
 
 def test_who_was_reaped_hears_it(scene: Scene) -> None:

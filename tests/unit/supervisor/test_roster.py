@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from jobworker.store.claims import Attempted
 from jobworker.store.roster import HeldType, Roster, RosterEntry
 from jobworker.store.states import Outcome
 from jobworker.supervisor import roster as roster_module
@@ -16,6 +17,7 @@ from jobworker.supervisor.lag import LagSelector
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.roster import RosterKeeper, Usage, read_usage
+from jobworker.supervisor.stale import StaleWrites
 from jobworker.supervisor.tree import Killer
 from tests.support.stand_ins import StandIns
 from tests.unit.supervisor.running import Running
@@ -32,9 +34,10 @@ class Scene:
         self.pool = Pool(2, 1, stand_ins.fork, Killer(), running.loop)
         self.now_ns = boottime_ns()
         self.lag = LagSelector(clock=lambda: self.now_ns / SECOND_NS)
+        self.stale = StaleWrites()
         self.breaker = Breaker(1, 60, clock_ns=lambda: self.now_ns)
         self.clock = RedisClock(EPOCH, lambda: self.now_ns)
-        self.keeper = RosterKeeper(self.pool, self.breaker, self.lag, clock_ns=lambda: self.now_ns)
+        self.keeper = RosterKeeper(self.pool, self.breaker, self.lag, self.stale, clock_ns=lambda: self.now_ns)
         self._fork = stand_ins.fork
 
     def add(self, stage: Stage = Stage.IDLE, jobs: int = 0) -> WorkerProcess:
@@ -158,3 +161,8 @@ def test_a_worker_that_is_gone_is_forgotten(scene: Scene, read: list[int]) -> No
     scene.pool.workers = {}
     assert scene.keeper.write(scene.clock) == EMPTY
     assert worker.pid not in scene.keeper._usages
+
+
+def test_it_counts_what_was_refused(scene: Scene) -> None:
+    scene.stale.refused(Attempted("job-1", 1), "stale")
+    assert scene.keeper.write(scene.clock).stale_writes == 1

@@ -179,12 +179,12 @@ def test_the_folder_is_put_back_also_when_it_was_removed(tmp_path: Path) -> None
 
 
 def test_secrets_leave_the_environment_and_output_is_not_buffered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE", "PYTHONUNBUFFERED"):
+    for name in ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE", "PYTHONUNBUFFERED", "JOBWORKER_TREE"):
         monkeypatch.setenv(name, "secret")
-    worker._prepare()
+    worker._prepare({"JOBWORKER_TREE": "one:1"})
     assert "JOBWORKER_REDIS_URL" not in os.environ
     assert "JOBWORKER_REDIS_URL_FILE" not in os.environ
-    assert os.environ["PYTHONUNBUFFERED"] == "1"
+    assert (os.environ["PYTHONUNBUFFERED"], os.environ["JOBWORKER_TREE"]) == ("1", "one:1")
 
 
 def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_what_a_supervisor_s_record_does_not_tell_is_null(api: Api, supervise: S
     [found] = items(api, "/supervisors")
     assert {name for name, value in found.items() if value is None} == {
         *("host", "pid", "version", "workers", "heard_at", "restarts", "loop_lag_ms", "loop_lag_most_ms"),
-        *("held_types", "held_slots", "stale"),
+        *("held_types", "held_slots", "stale", "stale_writes"),
     }
     assert items(api, "/workers") == []
 
@@ -125,7 +125,7 @@ def test_a_queue_that_never_held_a_job_is_404(api: Api, name: str) -> None:
 
 def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Supervise) -> None:
     api.post("/jobs", {"queue": "mail"})
-    roster = Roster((WORKER,), 2, 1.5, 60.25, (HELD,), (SLOT,), "it does not load")
+    roster = Roster((WORKER,), 2, 1.5, 60.25, (HELD,), (SLOT,), "it does not load", 4)
     epoch = supervise("alpha", roster=roster, queues="mail=3 images=1", claim_for=[7])
     [supervisor] = items(api, "/supervisors")
     assert is_now(supervisor.pop("started_at"))
@@ -153,6 +153,7 @@ def test_a_supervisor_shows_who_it_is_and_what_it_serves(api: Api, supervise: Su
         ],
         "held_slots": [{"slot": 1, "until": "2027-01-15T08:00:00.000Z", "why": "SIGSEGV before it reported"}],
         "stale": "it does not load",
+        "stale_writes": 4,
     }
 
 
