@@ -45,6 +45,7 @@ class Declaration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     leftovers: Leftovers | None = None
     memory_limit_mb: MemoryLimitMb | None = None
     soft_timeout: TimeoutSeconds | None = None
+    exclusive: bool | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:

@@ -32,6 +32,7 @@ def handler(
     leftovers: Leftovers | None = None,
     memory_limit_mb: int | None = None,
     soft_timeout: float | None = None,
+    exclusive: bool | None = None,
 ) -> Callable[[Function], Function]: ...
 def handler(
     type: Any = None,  # noqa: A002 - the word of the API: a job's type is its handler's name
@@ -45,6 +46,7 @@ def handler(
     leftovers: Leftovers | None = None,
     memory_limit_mb: int | None = None,
     soft_timeout: float | None = None,
+    exclusive: bool | None = None,
 ) -> Any:
     """Declare a function as the handler of a type: `@handler("image.resize", timeout=30)`, or plainly `@handler`.
 
@@ -61,6 +63,7 @@ def handler(
         "leftovers": leftovers,
         "memory_limit_mb": memory_limit_mb,
         "soft_timeout": soft_timeout,
+        "exclusive": exclusive,
     }
     if callable(type):
         return _register(type, None, options)

@@ -26,6 +26,7 @@ class HandlerDefaults(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     leftovers: Leftovers | None = None
     memory_limit_mb: MemoryLimitMb | None = None
     soft_timeout: TimeoutSeconds | None = None
+    exclusive: bool | None = None
 
 
 class HandlerEntry(Struct, frozen=True, omit_defaults=True):

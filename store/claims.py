@@ -174,6 +174,8 @@ class BeatAnswer(Struct, frozen=True):
     reaped: int
     cancels: list[Cancel]
     requests: list[Request] = []
+    #: How many other supervisors hold a lease.
+    others: int = 0
 
 
 def decode_attempts(flat: list[bytes]) -> list[Attempted]:

@@ -183,7 +183,7 @@ class Incarnation:
                 *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster), *acknowledged),
             ],
         )
-        lease_ms, running, reap_in_ms, reaped, cancels, requests = reply[1:]
+        lease_ms, running, reap_in_ms, reaped, cancels, requests, others = reply[1:]
         return BeatAnswer(
             lease_ms=lease_ms,
             running=running,
@@ -191,6 +191,7 @@ class Incarnation:
             reaped=reaped,
             cancels=Cancel.decode(cancels),
             requests=Request.decode(requests),
+            others=others,
         )
 
     async def keep_stack(self, attempted: Attempted, stack: str) -> None:

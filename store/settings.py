@@ -53,6 +53,8 @@ RedisUrl = Annotated[
         title="redis://HOST:PORT/N or rediss://HOST:PORT/N, N the number of the database, or unix://PATH?db=N",
     ),
 ]
+#: Which attempts are killed when the lease may be over.
+SelfFence = Literal["exclusive", "all", "none"]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://.", title="an http:// or https:// URL")]
 
 
@@ -136,6 +138,9 @@ class SupervisorSettings(Section, frozen=True):
     lease: Annotated[
         float, Meta(ge=3, le=300, description="seconds of silence after which others take over our jobs")
     ] = 15.0
+    self_fence: Annotated[
+        SelfFence, Meta(description="what is killed before the lease ends if Redis does not answer: which attempts")
+    ] = "exclusive"
     beat: Annotated[float, Meta(ge=0.5, le=60, description="seconds between two signs of life in Redis")] = 3.0
     keep_output: Annotated[
         bool, Meta(description="keep what jobs print with the job; else it goes where the supervisor's own output goes")

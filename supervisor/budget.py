@@ -23,6 +23,8 @@ class Budget(Struct, frozen=True):
     memory_limit_mb: int | None = None
     #: Always before the deadline; None: the handler is not interrupted.
     soft_timeout_seconds: float | None = None
+    #: It must not overlap with another attempt, even when this host is cut off.
+    exclusive: bool = False
 
     @classmethod
     def of(cls, claim: Claim, catalogue: Mapping[str, HandlerEntry], settings: JobSettings) -> Self:
@@ -37,6 +39,7 @@ class Budget(Struct, frozen=True):
             backoff=claim.backoff or declared.backoff or settings.backoff,
             memory_limit_mb=claim.memory_limit_mb or declared.memory_limit_mb or settings.memory_limit,
             soft_timeout_seconds=_soft_timeout_seconds(declared, timeout_seconds),
+            exclusive=bool(declared.exclusive),
         )
 
 

@@ -7,22 +7,21 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from msgspec import Struct
 
 from jobworker.store.claims import Attempted, Cancel, Claim, Settle
 from jobworker.store.job import Note, Receipt
 from jobworker.store.limits import MIB
-from jobworker.store.settings import JobSettings
+from jobworker.store.settings import JobSettings, SelfFence
 from jobworker.store.states import Outcome
-from jobworker.supervisor import messages
 from jobworker.supervisor.agenda import STACK_SECONDS, Due, Step, agenda_of
+from jobworker.supervisor.attempt import Attempt
 from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.deadlines import Deadlines
 from jobworker.supervisor.loop import SupervisorLoop
 from jobworker.supervisor.mailbox import DONT_WAIT, MailboxClosed
 from jobworker.supervisor.memory import MemoryWatch
-from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.messages import Report
 from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.output import Output
 from jobworker.supervisor.pool import Pool
@@ -40,23 +39,7 @@ LATE_START_SECONDS: Final = 1.0
 #: How long past the deadline a worker whose handler has ended in time may end what that has left running.
 CLEARING_SECONDS: Final = 1.0
 
-
-class Attempt(Struct, frozen=True):
-    """A job handed to a worker."""
-
-    claim: Claim
-    budget: Budget
-    worker: WorkerProcess
-    #: What is still to come while it runs.
-    agenda: tuple[Due, ...] = ()
-    #: When its worker was sent the job; inf: not yet.
-    handed_at: float = math.inf
-    #: The stack in which it hung, as its worker wrote it.
-    dump: bytes = b""
-    #: Redis no longer knows this attempt as ours: its end is nobody's business.
-    dropped: bool = False
-    #: What processes used that its worker left when it died.
-    orphans: Cpu = Cpu()
+FENCED: Final = Intent(Outcome.FENCED, "because Redis does not answer, and our lease may end before it does")
 
 
 class Desk:
@@ -141,7 +124,7 @@ class Desk:
         attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
         pipe = self._output.begin(worker, attempt.claim.attempted)
         try:
-            worker.mailbox.send(_assignment(attempt, pipe), DONT_WAIT)
+            worker.mailbox.send(attempt.assignment(pipe), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
             return
@@ -172,6 +155,13 @@ class Desk:
             if attempt.claim.attempted in lost:
                 self._attempts[pid] = msgspec.structs.replace(attempt, dropped=True)
         self._kill(lost)
+
+    def fence(self, which: SelfFence) -> int:
+        """Kill what must not overlap with an attempt elsewhere, because our lease may be over; return how many."""
+        if which == "none":
+            return 0
+        fenced = [one.worker for one in self._attempts.values() if which == "all" or one.budget.exclusive]
+        return sum(self._kill_unless_reported(worker, FENCED) for worker in fenced)
 
     def end_all(self, intent: Intent) -> None:
         """Kill everything that runs."""
@@ -287,7 +277,7 @@ class Desk:
         due, *later = attempt.agenda
         began_at = self._start_of(attempt)
         due_at = began_at + due.after_seconds
-        if due.step is Step.KILL and _has_ended(attempt, due_at):
+        if due.step is Step.KILL and attempt.has_ended(due_at):
             due_at += CLEARING_SECONDS
         if due_at > self._loop.time():
             self._deadlines.set(pid, due_at)
@@ -355,11 +345,6 @@ class Desk:
         return min(started_at, attempt.handed_at + LATE_START_SECONDS)
 
 
-def _has_ended(attempt: Attempt, deadline: float) -> bool:
-    """Whether the handler has ended in time, and its worker is only ending what that has left running."""
-    return attempt.handed_at <= attempt.worker.board.ended_ns / 1e9 <= deadline
-
-
 def _cancelled(note: Note) -> Intent:
     why = f": {note.reason}" if note.reason else ""
     return Intent(Outcome.CANCELLED, f"because {note.who} cancelled the job{why}")
@@ -367,22 +352,3 @@ def _cancelled(note: Note) -> Intent:
 
 def _agenda(budget: Budget) -> tuple[Due, ...]:
     return agenda_of(budget.timeout_seconds, budget.soft_timeout_seconds)
-
-
-def _assignment(attempt: Attempt, pipe: int) -> bytes:
-    claim, budget = attempt.claim, attempt.budget
-    return messages.encode(
-        Assignment(
-            id=claim.id,
-            token=claim.token,
-            type=claim.type,
-            queue=claim.queue,
-            payload=claim.payload,
-            attempt=claim.attempt,
-            max_attempts=budget.max_attempts,
-            timeout_seconds=budget.timeout_seconds,
-            created_ms=claim.created_ms,
-            pipe=pipe,
-            soft_timeout_seconds=budget.soft_timeout_seconds,
-        )
-    )

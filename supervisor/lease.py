@@ -12,7 +12,7 @@ from jobworker.store.incarnation import Incarnation
 from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.requests import Requests
-from jobworker.supervisor.ticks import until_tick
+from jobworker.supervisor.ticks import TICK_SECONDS, until_tick
 
 log = structlog.get_logger("jobworker.lease")
 
@@ -26,8 +26,8 @@ class Lease:
     """Owns the beats.
 
     Told:   beat now (by the exchange, after a new connection); somebody hinted (by the hints).
-    Tells:  the desk, what to cancel; the requests, what else is asked; the pool, until when attempts may begin;
-            the exchange, how many jobs Redis counts as ours.
+    Tells:  the desk, what to cancel, and when to fence; the requests, what else is asked; the pool, until when attempts
+            may begin; the exchange, how many jobs Redis counts as ours.
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 
@@ -39,6 +39,8 @@ class Lease:
         roster: Callable[[], Roster],
     ) -> None:
         self.cancel: Callable[[Iterable[Cancel]], None]
+        #: Kills what must not overlap with an attempt elsewhere; returns how many that were.
+        self.fence_attempts: Callable[[], int]
         self.requests: Requests
         self.compare: Callable[[int], None]
         self._incarnation = incarnation
@@ -48,6 +50,8 @@ class Lease:
         #: Whether Redis answered last time; registering was the first.
         self.redis_answers = True
         self._fence_ns = 0
+        #: Whether nobody else held a lease, who could reap us, when the last beat was answered.
+        self._alone = True
         self._hinted = asyncio.Event()
         self._beating = asyncio.Lock()
 
@@ -73,6 +77,7 @@ class Lease:
             self.redis_answers = True
             self._fence_ns = sent_ns + round(answer.lease_ms * 1e6 * FENCE_PART)
             self._set_fence(self._fence_ns)
+            self._alone = not answer.others
         if answer.reaped:
             log.warning("jobs of a dead supervisor are back in the queue", jobs=answer.reaped)
         self.cancel(answer.cancels)
@@ -99,6 +104,19 @@ class Lease:
             away = False
             self.compare(answer.running)
             await self._until_next(answer)
+
+    async def guard(self) -> None:
+        """Have attempts fenced when the time that the last beat has given is over, once a beat."""
+        done_ns = 0
+        while True:
+            left_ns = self._fence_ns - boottime_ns()
+            if left_ns <= 0 and self._fence_ns > done_ns and not self._alone:
+                done_ns = self._fence_ns
+                if fenced := self.fence_attempts():
+                    log.warning("redis does not answer; attempts that must not overlap are killed", attempts=fenced)
+            # A machine that slept goes on in the middle of a wait: its clock is looked at once a tick.
+            tick_seconds = until_tick(TICK_SECONDS)
+            await asyncio.sleep(min(left_ns / 1e9, tick_seconds) if left_ns > 0 else tick_seconds)
 
     async def _until_next(self, answer: BeatAnswer) -> None:
         seconds = until_tick(self._beat_seconds)

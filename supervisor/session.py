@@ -89,6 +89,7 @@ class Session:
         )
         self._watchdog = Watchdog(self._exchange, partial(answers_ping, url, timeout_seconds=timeout), mine.lease)
         self._lease.cancel = desk.cancel
+        self._lease.fence_attempts = partial(desk.fence, mine.self_fence)
         self._lease.requests = Requests(
             take_stack=desk.take_stack,
             keep_stack=self._keeping.keep_stack,
@@ -129,6 +130,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 actors = (
                     self._lease.run,
+                    self._lease.guard,
                     self._listener.run,
                     self._watchdog.run,
                     self._reporter.run,

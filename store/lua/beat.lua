@@ -6,7 +6,7 @@
 -- ARGV  1 base  2 name  3 epoch  4 lease ms  5 6 7 retention  8 max attempts  9 max crashes (of jobs without their own)
 --       10 roster (opaque)  11 … field and value of each request that is done
 -- Returns {'ok', lease ms, size of running, ms until there may be something to reap or -1, jobs reaped,
---   {id, token and note, …} to cancel, {field, value, …} requested}
+--   {id, token and note, …} to cancel, {field, value, …} requested, how many others hold a lease}
 --   | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
@@ -110,4 +110,4 @@ for i = 11, #ARGV, 2 do
 end
 local wait = again_at == -1 and -1 or math.max(again_at - now, 0)
 return {'ok', lease_ms, redis.call('HLEN', running), wait, reaped, redis.call('HGETALL', cancels),
-  redis.call('HGETALL', requests)}
+  redis.call('HGETALL', requests), redis.call('ZCOUNT', supervisors, '(' .. integer(now), '+inf') - 1}

@@ -22,8 +22,8 @@ class Gate:
 
     def wait_for_attempt(self, number: int = 1) -> int:
         """Return the pid of the worker in which the attempt began."""
-        wait_until(lambda: len(self._pids()) >= number, 20)
-        return self._pids()[number - 1]
+        wait_until(lambda: len(self.pids()) >= number, 20)
+        return self.pids()[number - 1]
 
     def open(self) -> None:
         os.write(self._descriptor, b"x")
@@ -31,7 +31,8 @@ class Gate:
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """Return the worker of each attempt so far."""
         # A line without its end is not whole yet.
         lines = self._started.read_text().split("\n")[:-1] if self._started.exists() else []
         return [int(line) for line in lines]

@@ -42,6 +42,13 @@ def gate(payload: Gate, job: Job) -> int:
     return job.attempt
 
 
+@handler("gate.exclusive", exclusive=True)
+def gate_exclusive(payload: Gate, job: Job) -> int:
+    """Return the number of the attempt, once let go; no two of them may overlap."""
+    wait_at(payload)
+    return job.attempt
+
+
 @handler("gate.unbounded", timeout=None)
 def gate_unbounded(payload: Gate) -> str:
     """Wait without a deadline."""

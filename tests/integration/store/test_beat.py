@@ -97,3 +97,14 @@ def test_a_beat_before_a_full_term_tells_when_we_may_reap(world: World, alpha: S
     world.advance(held_ms)
     alpha.beat()
     assert beta.beat().reap_in_ms == max(LEASE_MS, LEASE_MS - held_ms)
+
+
+def test_a_beat_tells_how_many_others_hold_a_lease(world: World, alpha: Supervisor) -> None:
+    assert alpha.beat().others == 0
+    world.register("beta")
+    gamma = world.register("gamma")
+    assert alpha.beat().others == 2
+    gamma.leave()
+    assert alpha.beat().others == 1
+    world.advance(LEASE_MS)
+    assert alpha.beat().others == 0

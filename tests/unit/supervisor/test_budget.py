@@ -61,3 +61,8 @@ def test_a_memory_limit_is_the_requests_else_the_handlers_else_the_settings(
 @pytest.mark.parametrize(("timeout_ms", "soft"), [(5000, 2.0), (0, 2.0), (2000, None), (1000, None), (None, 2.0)])
 def test_a_soft_timeout_is_used_if_the_deadline_comes_later(timeout_ms: int | None, soft: float | None) -> None:
     assert budget(HandlerDefaults(soft_timeout=2.0), timeout_ms=timeout_ms).soft_timeout_seconds == soft
+
+
+@pytest.mark.parametrize(("declared", "exclusive"), [(None, False), (False, False), (True, True)])
+def test_only_a_declaration_makes_an_attempt_exclusive(declared: bool | None, exclusive: bool) -> None:
+    assert budget(HandlerDefaults(exclusive=declared)).exclusive is exclusive

@@ -5,9 +5,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, Cancel
 from jobworker.store.job import Note
 from jobworker.store.report import Progress
@@ -316,3 +318,26 @@ def test_who_dies_while_its_stack_is_waited_for_is_not_given_that_of_its_replace
     assert scene.runner.run(die_meanwhile()) == ""
     assert scene.first.reaped
     assert len(scene.stand_ins.made) == 3
+
+
+@pytest.mark.parametrize(("which", "killed"), [("exclusive", [1]), ("all", [0, 1]), ("none", [])])
+def test_what_is_fenced_is_killed_and_goes_back_free(scene: Scene, which: Any, killed: list[int]) -> None:
+    scene.pool.catalogue["billing"] = HandlerEntry("billing", {}, HandlerDefaults(exclusive=True))
+    workers = [scene.first, scene.second]
+    scene.hand(scene.first, 100)
+    scene.hand(scene.second, 101, id="job-2", type="billing")
+    for worker in workers:
+        take(worker)
+    assert scene.desk.fence(which) == len(killed)
+    assert scene.killer.told == [workers[number].pid for number in killed]
+    for number in killed:
+        shoot(workers[number])
+        scene.turn()
+    assert scene.outcomes == [(100 + number, Outcome.FENCED) for number in killed]
+
+
+def test_who_has_reported_before_it_would_be_fenced_has_ended(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    report(scene.first, 100)
+    assert scene.desk.fence("all") == 0
+    assert (scene.killer.told, scene.outcomes) == ([], [(100, Outcome.SUCCEEDED)])

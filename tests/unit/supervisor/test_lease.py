@@ -61,10 +61,16 @@ class Scene:
         self.lease = Lease(incarnation, beat_seconds, self.fences.append, self.make_roster)
         self.lease.cancel = self.cancelled.extend
         self.lease.compare = self.counts.append
+        self.fenced_at_ns: list[int] = []
+        self.lease.fence_attempts = self._fence_attempts
         self.sizes: list[int] = []
         self.lease.requests = Requests(
             take_stack=no_stack, keep_stack=keep_nothing, resize=self.sizes.append, drain=lambda: None, spawn=bool
         )
+
+    def _fence_attempts(self) -> int:
+        self.fenced_at_ns.append(boottime_ns())
+        return 1
 
     def make_roster(self) -> Roster:
         """Return a roster that tells how many beats were sent before."""
@@ -189,3 +195,39 @@ def test_a_request_is_acted_on_and_acknowledged_with_the_next_beat(scene: Scene)
     scene.lease.hint()
     scene.until(lambda: len(scene.redis.done) == 2)
     assert (scene.redis.done, scene.sizes) == ([[], [REQUEST]], [4])
+
+
+def guarded(scene: Scene, lease_ms: int, others: int) -> None:
+    """Have the guard watch over a beat that is answered so, after which Redis is away."""
+    scene.redis.answers = [BeatAnswer(lease_ms, 0, None, 0, [], others=others)]
+    scene.runner.run(scene.lease.beat())
+    scene.redis.answering.clear()
+    scene.loop.create_task(scene.lease.guard())
+
+
+def test_attempts_are_fenced_once_when_no_beat_is_answered_in_time(scene: Scene) -> None:
+    guarded(scene, 300, others=1)
+    scene.until(lambda: scene.fenced_at_ns)
+    assert scene.fenced_at_ns[0] >= scene.fences[0]
+    scene.runner.run(asyncio.sleep(0.05))
+    assert len(scene.fenced_at_ns) == 1
+
+
+def test_each_beat_moves_the_time_at_which_attempts_are_fenced(scene: Scene) -> None:
+    guarded(scene, 300, others=1)
+    scene.redis.answering.set()
+    scene.redis.answers = [BeatAnswer(600, 0, None, 0, [], others=1)]
+    scene.runner.run(scene.lease.beat())
+    scene.until(lambda: scene.fenced_at_ns)
+    assert scene.fenced_at_ns[0] >= scene.fences[1] > scene.fences[0]
+
+
+def test_who_is_alone_fences_nobody(scene: Scene) -> None:
+    guarded(scene, 20, others=0)
+    scene.until(lambda: scene.lease.fenced)
+    scene.runner.run(asyncio.sleep(0.05))
+    assert scene.fenced_at_ns == []
+    scene.redis.answering.set()
+    scene.redis.answers = [BeatAnswer(20, 0, None, 0, [], others=1)]
+    scene.runner.run(scene.lease.beat())
+    scene.until(lambda: scene.fenced_at_ns)
