@@ -304,15 +304,17 @@ class Supervisor:
 
     async def _unless_stopped(self, awaitable: Any) -> bool:
         """Await it and return True; False when told to stop first."""
-        waiting = asyncio.ensure_future(awaitable)
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(awaitable)
         stopping = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not waiting.done():
+        try:
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+            return waiting.done()
+        finally:
+            # Also when we are cancelled ourselves: nobody else would end them.
+            stopping.cancel()
             waiting.cancel()
-            return False
-        waiting.result()
-        return True
 
     async def _drain_when_told(self, session: Session) -> int:
         """Run a session; on SIGTERM let running jobs end for the grace period, then put them back."""
