@@ -43,6 +43,8 @@ class Availability:
         self._closed = Event()
         #: Why Redis is held to be away; None while it answers.
         self._outage: str | None = None
+        #: Reasons that the log has heard of since it went away.
+        self._told: set[str] = set()
         self.trouble = Trouble(clock)
 
     def __enter__(self) -> None:
@@ -69,8 +71,8 @@ class Availability:
         with self._lock:
             if self._outage is not None:
                 return
-            self._outage = reason
-        log.warning("redis is away; answering 503 until it is back", reason=reason)
+            self._told.clear()
+            self._note(reason)
         Thread(target=self._watch, name="redis-probe", daemon=True).start()
 
     def _watch(self) -> None:
@@ -86,8 +88,18 @@ class Availability:
             self._probe()
         except StoreError as error:
             # No writes or a wrong password is an answer, too: each caller is told what it is.
-            return not _is_outage(error)
+            if not _is_outage(error):
+                return True
+            self._note(str(error))
+            return False
         return True
+
+    def _note(self, reason: str) -> None:
+        # The last one counts: a Redis that comes back loads its data first, and who waits should hear that.
+        self._outage = reason
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning("redis is away; answering 503 until it is back", reason=reason)
 
 
 def _is_outage(error: BaseException | None) -> bool:

@@ -77,8 +77,9 @@ def _from_url(
 
 #: Errors that pass: it loads its data, there is no master. Some of them are ConnectionErrors.
 _PASSING = (errors.BusyLoadingError, errors.TryAgainError, errors.ClusterDownError)
-#: Codes that redis-py has no class for: a script runs too long.
-_PASSING_CODES = ("BUSY", "UNKILLABLE")
+#: What redis-py has no class for: a script runs too long; a blocking call has ended with the role of the server; it has
+#: no room for our connection.
+_PASSING_CODES = ("BUSY", "UNKILLABLE", "UNBLOCKED", "max number of clients reached")
 #: Codes of what is refused to writes alone: it is a replica, the disk is full or broken, replicas are out of touch.
 _UNWRITABLE_CODES = ("MISCONF", "NOREPLICAS")
 

@@ -37,10 +37,11 @@ class Beacon:
     Ends:   when cancelled; `put_out` takes the file away after a clean end, and leaves it to go stale after any other.
     """
 
-    def __init__(self, file: BeatFile, notifier: Notifier, redis_answers: Callable[[], bool]) -> None:
+    def __init__(self, file: BeatFile, notifier: Notifier, trouble: Callable[[], str]) -> None:
         self._file = file
         self._notifier = notifier
-        self._redis_answers = redis_answers
+        #: What is the matter with Redis; empty: nothing.
+        self._trouble = trouble
         #: Connected by the supervisor; called with each beat.
         self.show: Callable[[], object] = bool
         self._stage = Stage.STARTING
@@ -92,10 +93,10 @@ class Beacon:
         self._notifier.close()
 
     def _beat(self) -> None:
-        answers = self._redis_answers()
-        status = _status(self._stage, redis_answers=answers)
+        trouble = self._trouble()
+        status = _status(self._stage, trouble)
         self.show()
-        self._write(Beat(os.getpid(), boottime_ns(), answers, status))
+        self._write(Beat(os.getpid(), boottime_ns(), not trouble, status))
         self._notify(status)
 
     def _write(self, beat: Beat) -> None:
@@ -120,8 +121,9 @@ class Beacon:
             self._told = words
 
 
-def _status(stage: Stage, *, redis_answers: bool) -> str:
-    if stage is Stage.STARTING:
-        return "starting: not registered in Redis yet"
-    doing = stage.name.lower()
-    return doing if redis_answers else f"{doing}; Redis is away: workers go on, results wait"
+def _status(stage: Stage, trouble: str) -> str:
+    starting = stage is Stage.STARTING
+    doing = "starting: not registered in Redis yet" if starting else stage.name.lower()
+    if not trouble:
+        return doing
+    return f"{doing}; {trouble}" if starting else f"{doing}; workers go on, results wait: {trouble}"

@@ -10,7 +10,7 @@ import structlog
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Claim, ExchangeAnswer, Settle, Wanted
-from jobworker.store.errors import EpochLost, StoreError
+from jobworker.store.errors import EpochLost, StoreError, StoreMisconfigured, WritesRefused
 from jobworker.store.incarnation import Incarnation
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
 from jobworker.store.states import Outcome
@@ -19,11 +19,14 @@ from jobworker.supervisor.lease import Lease
 from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.settlement import put_back, set_aside
 from jobworker.supervisor.ticks import until_tick
+from jobworker.supervisor.trouble import Trouble
 from jobworker.supervisor.turns import Turns
 
 log = structlog.get_logger("jobworker.exchange")
 
 RETRY: Final = Backoff(base=0.05, factor=2.0, max=1.0, jitter=False)
+#: What a new start would meet too: it would cure nothing, and take the jobs that run along.
+INCURABLE: Final = (WritesRefused, StoreMisconfigured)
 
 
 class Exchange:
@@ -63,14 +66,18 @@ class Exchange:
         self._next_due_ms: int | None = None
         self._failures = 0
         self._failing_since: float | None = None
-        #: What Redis answered when a call failed last; empty since one succeeded.
-        self.last_error = ""
+        self._trouble = Trouble("jobworker.exchange")
 
     @property
     def stuck_seconds(self) -> float:
-        """For how long nothing could be exchanged although there was something to exchange."""
+        """For how long nothing could be exchanged although there was something, and a new start may help."""
         since = self._failing_since
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    @property
+    def trouble(self) -> str:
+        """What Redis answered when a call failed last; empty since one succeeded."""
+        return self._trouble.reason
 
     @property
     def unsettled(self) -> int:
@@ -154,15 +161,15 @@ class Exchange:
     def _succeeded(self) -> None:
         self._failures = 0
         self._failing_since = None
-        self.last_error = ""
+        self._trouble.over()
 
     def _failed(self, error: StoreError, event: str) -> None:
         self._failures += 1
-        if self._failing_since is None:
+        if isinstance(error, INCURABLE):
+            self._failing_since = None
+        elif self._failing_since is None:
             self._failing_since = asyncio.get_running_loop().time()
-        if str(error) != self.last_error:
-            log.warning(event, error=str(error))
-        self.last_error = str(error)
+        self._trouble.met(event, error)
 
     async def _turn(self, wanted: Sequence[Wanted]) -> bool:
         self._call += 1

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from jobworker.store.errors import StoreError
+from jobworker.store.errors import StoreError, StoreUnavailable
 from jobworker.store.incarnation import IDLE, Hint, Hints
+from jobworker.supervisor.trouble import Trouble
 
 #: How long one wait blocks; between two it is seen whether workers are idle.
 WAIT_SECONDS: Final = 30.0
@@ -28,6 +29,7 @@ class Listener:
         self._has_idle = has_idle
         self._wake = wake
         self._inbox = inbox
+        self._trouble = Trouble("jobworker.hints")
         self._waiting_idle = True
         self._interrupting: asyncio.Task[None] | None = None
 
@@ -42,9 +44,12 @@ class Listener:
             self._waiting_idle = self._has_idle()
             try:
                 hint = await self._hints.wait(idle=self._waiting_idle, seconds=WAIT_SECONDS)
+                self._trouble.over()
                 await self._pass_on(hint)
-            except StoreError:
-                # The exchange says so in the log, and polls meanwhile.
+            except StoreError as error:
+                # That Redis is away the exchange says; it polls meanwhile.
+                if not isinstance(error, StoreUnavailable):
+                    self._trouble.met("hints cannot be heard; jobs are asked for once a poll", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _pass_on(self, hint: Hint | None) -> None:

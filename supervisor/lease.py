@@ -13,6 +13,7 @@ from jobworker.store.roster import Roster
 from jobworker.supervisor.board import boottime_ns
 from jobworker.supervisor.requests import Requests
 from jobworker.supervisor.ticks import TICK_SECONDS, until_tick
+from jobworker.supervisor.trouble import Trouble
 
 log = structlog.get_logger("jobworker.lease")
 
@@ -47,13 +48,17 @@ class Lease:
         self._beat_seconds = beat_seconds
         self._set_fence = fence
         self._roster = roster
-        #: Whether Redis answered last time; registering was the first.
-        self.redis_answers = True
+        self._trouble = Trouble("jobworker.lease")
         self._fence_ns = 0
         #: Whether nobody else held a lease, who could reap us, when the last beat was answered.
         self._alone = True
         self._hinted = asyncio.Event()
         self._beating = asyncio.Lock()
+
+    @property
+    def trouble(self) -> str:
+        """Why the last beat failed; empty if it did not."""
+        return self._trouble.reason
 
     @property
     def fenced(self) -> bool:
@@ -71,10 +76,12 @@ class Lease:
             sent_ns = boottime_ns()
             try:
                 answer = await self._incarnation.beat(roster, self.requests.done())
-            except StoreError:
-                self.redis_answers = False
+            except EpochLost:
                 raise
-            self.redis_answers = True
+            except StoreError as error:
+                self._trouble.met("the lease cannot be renewed", error, fenced=self.fenced)
+                raise
+            self._trouble.over("the lease is renewed again")
             self._fence_ns = sent_ns + round(answer.lease_ms * 1e6 * FENCE_PART)
             self._set_fence(self._fence_ns)
             self._alone = not answer.others
@@ -86,22 +93,15 @@ class Lease:
 
     async def run(self) -> None:
         """Beat in time, and whenever there may be something to reap."""
-        away = False
         while True:
             self._hinted.clear()
             try:
                 answer = await self.beat()
             except EpochLost:
                 raise
-            except StoreError as error:
-                if not away:
-                    log.warning("the lease cannot be renewed", error=str(error), fenced=self.fenced)
-                away = True
+            except StoreError:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if away:
-                log.info("the lease is renewed again")
-            away = False
             self.compare(answer.running)
             await self._until_next(answer)
 

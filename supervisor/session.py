@@ -113,9 +113,9 @@ class Session:
         return self._exchange.held()
 
     @property
-    def redis_answers(self) -> bool:
-        """Whether Redis answered the last beat."""
-        return self._lease.redis_answers
+    def trouble(self) -> str:
+        """Why nothing can be exchanged with Redis, or the lease not be renewed; empty: all is well."""
+        return self._exchange.trouble or self._lease.trouble
 
     @property
     def undelivered(self) -> int:

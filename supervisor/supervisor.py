@@ -43,6 +43,7 @@ from jobworker.supervisor.session import Session
 from jobworker.supervisor.slots import Restarts
 from jobworker.supervisor.stale import StaleWrites
 from jobworker.supervisor.tree import Killer
+from jobworker.supervisor.trouble import Trouble
 from jobworker.supervisor.verdict import Intent
 from jobworker.supervisor.worker import worker_body
 
@@ -106,8 +107,9 @@ class Supervisor:
         self._roster = RosterKeeper(self._pool, self._breaker, loop.lag, self._stale)
         self._keys = Keys(settings.redis.prefix)
         self._session: Session | None = None
+        self._registering = Trouble("jobworker.supervisor")
         file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
-        self._beacon = Beacon(file, notifier, self._redis_answers)
+        self._beacon = Beacon(file, notifier, self._what_is_the_matter)
         self._beacon.show = self._show_title
         self._pool.reload_ended = self._beacon.reloaded
         self._had_terminal = has_terminal()
@@ -246,17 +248,17 @@ class Supervisor:
             queues=self._settings.supervisor.queues or "all",
         )
 
-    def _redis_answers(self) -> bool:
-        return self._session is not None and self._session.redis_answers
+    def _what_is_the_matter(self) -> str:
+        return self._registering.reason or ("" if self._session is None else self._session.trouble)
 
     async def _register(self) -> Incarnation | None:
         """Register, however long Redis is away; None if told to stop meanwhile."""
         wait_seconds = FIRST_RETRY_SECONDS
         waited_for_lease = False
-        told = ""
         while True:
             try:
-                return await self._register_once()
+                incarnation = await self._register_once()
+                self._registering.over()
             except NameInUse as error:
                 # Dead without proof, perhaps on another host: its lease will end. Alive: it will have been renewed.
                 if waited_for_lease:
@@ -264,12 +266,13 @@ class Supervisor:
                 waited_for_lease = True
                 wait_seconds = error.lease_left_ms / 1000 + 0.05
                 log.info("waiting for the lease of a namesake to end", why=str(error), seconds=round(wait_seconds, 1))
-            except StoreMisconfigured:
-                raise
             except StoreError as error:
-                if str(error) != told:
-                    log.warning("cannot register; trying again until it works", error=str(error))
-                told = str(error)
+                # Who starts it is told at once what is wrong. Who has worked here before waits until it is mended.
+                if isinstance(error, StoreMisconfigured) and self._session is None:
+                    raise
+                self._registering.met("cannot register; trying again until it works", error)
+            else:
+                return incarnation
             if not await self._unless_stopped(asyncio.sleep(wait_seconds)):
                 return None
             wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)

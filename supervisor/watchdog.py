@@ -36,5 +36,5 @@ class Watchdog:
             answers = answers + 1 if is_stuck and await self._answers() else 0
         raise SupervisorError(
             f"Redis answers, but for {self._exchange.stuck_seconds:.0f} s no job could be exchanged with it:"
-            f" {self._exchange.last_error}; ending, so that a new start can try"
+            f" {self._exchange.trouble}; ending, so that a new start can try"
         )

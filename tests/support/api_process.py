@@ -31,9 +31,10 @@ serve(msgspec.json.decode(sys.argv[1], type=Settings))
 class ApiProcess:
     """One API process; its log lines are JSON objects on its stdout."""
 
-    def __init__(self, redis_url: str, **api: Any) -> None:
+    def __init__(self, redis: str | RedisSettings, **api: Any) -> None:
         plain = {"listen": "127.0.0.1:0", "processes": 1}
-        settings = Settings(redis=RedisSettings(url=redis_url), api=ApiSettings(**{**plain, **api}))
+        where = RedisSettings(url=redis) if isinstance(redis, str) else redis
+        settings = Settings(redis=where, api=ApiSettings(**{**plain, **api}))
         command = [sys.executable, "-u", "-c", PROGRAM, msgspec.json.encode(settings).decode()]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log: list[str] = []
@@ -65,6 +66,10 @@ class ApiProcess:
             return Reply(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+    def post(self, path: str, body: Any) -> Reply:
+        """Post a JSON body."""
+        return self.request("POST", path, msgspec.json.encode(body))
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""
@@ -100,9 +105,9 @@ class ApiProcess:
 
 
 @contextmanager
-def running_api(redis_url: str, **api: Any) -> Iterator[ApiProcess]:
-    """Run an API that listens, until the end of the block."""
-    process = ApiProcess(redis_url, **api)
+def running_api(redis: str | RedisSettings, **api: Any) -> Iterator[ApiProcess]:
+    """Run an API that listens, until the end of the block; `redis`: the URL of its server, or all there is to say."""
+    process = ApiProcess(redis, **api)
     try:
         process.wait_until_listening()
         yield process

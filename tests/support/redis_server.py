@@ -34,15 +34,30 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self, *options: str) -> None:
+        """Start it without waiting until it answers."""
         program = find_server()
         assert program is not None
         command = [
             *(str(program), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
-            *("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no", *self.options),
+            *(
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--daemonize",
+                "no",
+                *self.options,
+                *options,
+            ),
         ]
         with (self.directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
-        self._wait_until_ready()
 
     def kill(self) -> None:
         """Kill it as a crash would (kill -9)."""
@@ -62,13 +77,7 @@ class RedisServer:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGCONT)
 
-    def _end(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-        self.process.wait()
-        self.process = None
-
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
         # The server tells nobody that it is ready but those who ask.
         deadline = time.monotonic() + 20
         while True:
@@ -82,3 +91,9 @@ class RedisServer:
                 time.sleep(0.005)
             else:
                 return
+
+    def _end(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait()
+        self.process = None

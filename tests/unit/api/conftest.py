@@ -37,6 +37,7 @@ class Api:
         self.keys = Keys()
         self.store = JobStore(client, self.keys, Retention())
         self.away = Event()
+        self._outage = "Redis is not reachable: test"
         self.available = Availability(self._probe)
         self._client = testing.TestClient(create_app(self.store, self.available, settings or Settings()))
 
@@ -91,13 +92,14 @@ class Api:
 
     def lose_redis(self, reason: str) -> None:
         """Let a call fail as it does when Redis is away."""
+        self._outage = reason
         self.away.set()
         with pytest.raises(StoreUnavailable), self.available:
             raise StoreUnavailable(reason)
 
     def _probe(self) -> None:
         if self.away.is_set():
-            raise StoreUnavailable
+            raise StoreUnavailable(self._outage)
 
     def stored(self, job_id: str) -> dict[bytes, bytes]:
         """Return the job's hash."""

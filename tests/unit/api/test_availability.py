@@ -3,6 +3,7 @@
 from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobworker.api.availability import Availability
 from jobworker.api.trouble import QUIET_SECONDS
@@ -58,7 +59,7 @@ def test_calls_pass_while_redis_answers() -> None:
 
 
 def test_after_one_call_in_vain_nobody_is_let_through() -> None:
-    available = make_available(Probe(StoreUnavailable()))
+    available = make_available(Probe(StoreUnavailable("no route")))
     fail(available, StoreUnavailable("no route"))
     with pytest.raises(StoreUnavailable, match="no route"), available:
         pytest.fail("let through")
@@ -107,6 +108,20 @@ def test_many_failures_are_one_outage_with_one_probe() -> None:
     release.set()
     wait_until(lambda: is_open(available))
     assert calls == 1
+
+
+def test_callers_are_told_what_the_last_probe_met_and_the_log_each_reason_once() -> None:
+    probe = Probe(StoreUnavailable("it loads its data"))
+    available = make_available(probe)
+    with capture_logs() as lines:
+        fail(available, StoreUnavailable("connection reset"))
+        wait_until(lambda: probe.calls > 3)
+        with pytest.raises(StoreUnavailable, match="it loads its data"), available:
+            pass
+        probe.error = None
+        wait_until(lambda: is_open(available))
+    told = [line["reason"] for line in lines if line["event"].startswith("redis is away")]
+    assert told == ["connection reset", "it loads its data"]
 
 
 def test_closing_ends_the_probing() -> None:

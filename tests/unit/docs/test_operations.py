@@ -7,6 +7,7 @@ import pytest
 
 from jobworker.cli.main import cli
 from jobworker.store.setting import SETTINGS
+from tests.support.stage import PERMISSIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -21,19 +22,29 @@ def code() -> str:
 
 
 def said() -> list[str]:
-    """What the table of failures quotes, up to where a value begins."""
-    table = TEXT.partition("## What each failure looks like")[2]
-    seen = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ")]
-    quotes = [quote for cell in seen for quote in re.findall(r"`([^`]+)`", cell)]
+    """What the tables of troubles and failures quote, up to where a value begins."""
+    troubles, _, failures = TEXT.partition("## What Redis can do to you")[2].partition(
+        "## What each failure looks like"
+    )
+    cells = [cell for row in _rows(troubles) for cell in row[2:4]] + [row[2] for row in _rows(failures)]
+    quotes = [quote for cell in cells for quote in re.findall(r"`([^`]+)`", cell)]
     return [quote for quote in quotes if quote.count(" ") >= 3]
 
 
+def _rows(text: str) -> list[list[str]]:
+    return [line.split("|") for line in text.splitlines() if line.startswith("| ")]
+
+
 def test_the_table_quotes_the_code(code: str) -> None:
-    assert len(said()) >= 15
+    assert len(said()) >= 30
     for quote in said():
         # Names, numbers and addresses are the example's; so is what Redis itself or the user's module says.
-        constant = re.split(r" one\b| \d|127\.0|0\.0\.0\.0|: [A-Z]|…| work\.py", quote)[0]
+        constant = re.split(r" one\b| \d|127\.0|0\.0\.0\.0|: [A-Z]|: max|…| work\.py", quote)[0]
         assert constant.strip() in code, quote
+
+
+def test_the_permissions_that_it_asks_for_are_those_that_the_tests_get_by_with() -> None:
+    assert f"ACL SETUSER jobworker on >PASSWORD {PERMISSIONS}\n" in TEXT
 
 
 def test_every_setting_that_it_names_is_one() -> None:

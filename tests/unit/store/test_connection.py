@@ -55,6 +55,12 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
         (errors.ResponseError("MISCONF disk full"), WritesRefused, "takes no writes at the moment: MISCONF"),
         (errors.ResponseError("NOREPLICAS none"), WritesRefused, "takes no writes at the moment: NOREPLICAS"),
         (errors.ResponseError("BUSY script"), StoreUnavailable, "takes no calls at the moment: BUSY"),
+        (
+            errors.ConnectionError("max number of clients reached"),
+            StoreUnavailable,
+            "takes no calls at the moment: max",
+        ),
+        (errors.ResponseError("UNBLOCKED force unblock"), StoreUnavailable, "takes no calls at the moment: UNBLOCKED"),
         (errors.ResponseError("ERR wrong"), StoreError, "answered with an error: ERR wrong"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

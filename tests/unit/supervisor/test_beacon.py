@@ -23,9 +23,9 @@ class Scene:
         self.folder.mkdir()
         self.file = BeatFile(self.folder / "one.beat")
         self.manager = ServiceManager.at(folder)
-        self.redis_answers = True
+        self.trouble = ""
         self.notifier = Notifier.from_environment({"NOTIFY_SOCKET": self.manager.address, **environ})
-        self.beacon = Beacon(self.file, self.notifier, lambda: self.redis_answers)
+        self.beacon = Beacon(self.file, self.notifier, lambda: self.trouble)
 
     def beat(self) -> Beat:
         beat = self.file.read()
@@ -74,11 +74,11 @@ def test_registered_it_is_ready(scene: Scene) -> None:
 def test_that_redis_is_away_is_said_and_that_it_is_back(scene: Scene) -> None:
     scene.beacon.registered()
     running = scene.loop.create_task(scene.beacon.run())
-    scene.redis_answers = False
+    scene.trouble = "Redis is away"
     scene.until(lambda: not scene.beat().redis)
-    assert scene.beat().status == "serving; Redis is away: workers go on, results wait"
-    scene.until(lambda: scene.manager.has_heard("STATUS=serving; Redis is away: workers go on, results wait"))
-    scene.redis_answers = True
+    assert scene.beat().status == "serving; workers go on, results wait: Redis is away"
+    scene.until(lambda: scene.manager.has_heard("STATUS=serving; workers go on, results wait: Redis is away"))
+    scene.trouble = ""
     scene.until(lambda: scene.manager.count("STATUS=serving") == 2)
     running.cancel()
 

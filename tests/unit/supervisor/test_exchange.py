@@ -1,146 +1,17 @@
 """The exchange: one call at a time, nothing claimed that may not be, nothing forgotten that ended."""
 
-import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.claims import Attempted, Claim, ExchangeAnswer, Settle, Wanted
-from jobworker.store.errors import Reaped, StoreUnavailable
+from jobworker.store.claims import Attempted, Wanted
+from jobworker.store.errors import Reaped, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable, WritesRefused
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
 from jobworker.store.states import Outcome
-from jobworker.supervisor.exchange import Exchange
-from jobworker.supervisor.turns import Turns
 from tests.support.claims import a_claim
+from tests.unit.supervisor.exchange_scene import Scene
 from tests.unit.supervisor.running import Running
-
-Answer = ExchangeAnswer | Exception
-
-
-class Redis:
-    """What Redis is told and what it answers; `claimable` are the next claims."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, int]] = []
-        self.settled: list[Settle] = []
-        self.wanted: list[int] = []
-        self.batches: list[int] = []
-        self.claimable: list[Claim] = []
-        self.failures: list[Exception] = []
-        self.foreign: list[Attempted] = []
-        self.held: list[Attempted] = []
-        self.next_due_ms: int | None = None
-        self.word = "succeeded"
-        #: Closed: calls wait for their answer.
-        self.answering = asyncio.Event()
-        self.answering.set()
-
-    async def exchange(
-        self, call: int, settles: Sequence[Settle], wanted: Sequence[Wanted], queues: Sequence[str]
-    ) -> ExchangeAnswer:
-        self.calls.append(("exchange", call))
-        await self.answering.wait()
-        self._fail()
-        self.settled += settles
-        self.batches.append(len(settles))
-        self.wanted.append(len(wanted))
-        claims, self.claimable = self.claimable[: len(wanted)], self.claimable[len(wanted) :]
-        return ExchangeAnswer(self.next_due_ms, [self.word] * len(settles), claims)
-
-    async def reconcile(self, call: int, held: Sequence[Attempted]) -> list[Attempted]:
-        self.calls.append(("reconcile", call))
-        self._fail()
-        self.held = list(held)
-        return self.foreign
-
-    async def beat(self) -> None:
-        self.calls.append(("beat", 0))
-        self._fail()
-
-    def _fail(self) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.calls]
-
-
-class Desk:
-    """Takes what is handed out."""
-
-    def __init__(self) -> None:
-        self.handed: list[Claim] = []
-        self.holds_back = False
-        self.running: list[Attempted] = []
-        self.dropped: list[Attempted] = []
-
-    @property
-    def empty(self) -> bool:
-        return not self.running
-
-    def held(self) -> list[Attempted]:
-        return self.running
-
-    def hand_out(self, claim: Claim) -> bool:
-        self.handed.append(claim)
-        return not self.holds_back
-
-    def drop(self, foreign: Sequence[Attempted]) -> None:
-        self.dropped += foreign
-
-
-class Scene:
-    """An exchange with everything around it played by the test."""
-
-    def __init__(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.runner, self.loop = running
-        self.until = running.until
-        monkeypatch.setattr("jobworker.supervisor.exchange.RETRY", Backoff(0.001, 2.0, 1.0, jitter=False))
-        self.redis, self.desk = Redis(), Desk()
-        self.idle: list[int] = []
-        self.lease = SimpleNamespace(fenced=False, beat=self.redis.beat)
-        pool = SimpleNamespace(idle_workers=lambda: (SimpleNamespace(pid=pid) for pid in self.idle))
-        make: Any = Exchange
-        self.exchange: Exchange = make(self.redis, pool, self.desk, self.lease, Turns([]), 60.0)
-        self.stayed_idle = 0
-        self.exchange.stayed_idle = self._stay_idle
-        self.settled: list[Settle] = []
-        self.exchange.settled = self.settled.append
-        self.refused: list[tuple[Attempted, str]] = []
-        self.exchange.refused = lambda attempted, why: self.refused.append((attempted, why))
-        self.running: asyncio.Task[None] | None = None
-
-    def _stay_idle(self) -> None:
-        self.stayed_idle += 1
-
-    def start(self) -> None:
-        self.running = self.loop.create_task(self.exchange.run())
-        self.turn()
-
-    def turn(self, seconds: float = 0.0) -> None:
-        self.do(self._turns(seconds))
-
-    def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.runner.run(coroutine)
-
-    async def _turns(self, seconds: float) -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
-        await asyncio.sleep(seconds)
-
-    def settle(self, *numbers: int, **fields: Any) -> None:
-        for number in numbers:
-            plain: dict[str, Any] = {"outcome": Outcome.SUCCEEDED, "max_attempts": 3, "max_crashes": 3}
-            self.exchange.settle(Settle(f"job-{number}", number, **{**plain, **fields}))
-
-    @property
-    def ended(self) -> bool:
-        assert self.running is not None
-        return self.running.done()
 
 
 @pytest.fixture
@@ -367,6 +238,34 @@ def test_while_all_are_busy_a_job_that_is_due_keeps_nobody_awake(scene: Scene) -
     scene.exchange._wanted = count  # type: ignore[method-assign]
     scene.turn(0.05)
     assert looked <= 2
+
+
+def test_what_a_new_start_would_meet_too_makes_it_not_stuck_however_long_it_lasts(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.failures = [WritesRefused("READONLY"), StoreMisconfigured("NOPERM"), StoreFull()] * 1000
+    scene.start()
+    scene.turn(0.02)
+    assert scene.stuck_seconds == 0.0
+    assert scene.exchange.trouble
+
+
+def test_any_other_error_makes_it_stuck_from_the_first_on(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.failures = [WritesRefused("READONLY"), *[StoreError("WRONGTYPE"), StoreUnavailable("away")] * 1000]
+    scene.start()
+    scene.turn(0.02)
+    before = scene.stuck_seconds
+    scene.turn(0.02)
+    assert scene.stuck_seconds >= before + 0.02
+
+
+def test_what_redis_says_is_known_until_a_call_succeeds(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.failures = [StoreError("WRONGTYPE")]
+    scene.start()
+    assert scene.exchange.trouble == "WRONGTYPE"
+    scene.until(lambda: not scene.exchange.trouble)
+    assert (scene.exchange.trouble, scene.stuck_seconds) == ("", 0.0)
 
 
 def test_a_count_that_differs_has_it_reconcile(scene: Scene) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from jobworker.store.errors import StoreUnavailable
+from jobworker.store.errors import StoreMisconfigured, StoreUnavailable
 from jobworker.store.incarnation import IDLE, Hint
 from jobworker.supervisor.hints import Listener
 from tests.unit.supervisor.running import Running
@@ -137,3 +138,22 @@ def test_while_redis_is_away_it_goes_on_trying(scene: Scene, monkeypatch: pytest
     scene.push(StoreUnavailable())
     scene.push(WAKE)
     assert scene.told == ["wake"]
+
+
+def test_that_redis_denies_them_is_told_once_and_they_are_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobworker.supervisor.hints.RETRY_SECONDS", 0.001)
+    with capture_logs() as lines:
+        for _ in range(3):
+            scene.push(StoreMisconfigured("NOPERM"))
+        scene.push(WAKE)
+    assert scene.told == ["wake"]
+    assert [line["error"] for line in lines if line["event"].startswith("hints cannot be heard")] == ["NOPERM"]
+
+
+def test_that_redis_is_away_is_left_for_the_exchange_to_tell(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobworker.supervisor.hints.RETRY_SECONDS", 0.001)
+    with capture_logs() as lines:
+        scene.push(StoreUnavailable())
+    assert not any("hints" in line["event"] for line in lines)

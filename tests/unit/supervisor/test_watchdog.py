@@ -15,7 +15,7 @@ LEASE_SECONDS = 0.01
 def watch(*, stuck_seconds: float, answers: bool) -> int:
     """Let it look a few times; return how often it asked Redis."""
     asked = 0
-    exchange: Any = SimpleNamespace(stuck_seconds=stuck_seconds, last_error="WRONGTYPE")
+    exchange: Any = SimpleNamespace(stuck_seconds=stuck_seconds, trouble="WRONGTYPE")
 
     async def ask() -> bool:
         nonlocal asked
@@ -41,7 +41,7 @@ def test_an_exchange_that_fails_for_three_terms_while_redis_answers_ends_the_sup
 
 
 def test_a_redis_that_has_just_come_back_ends_nothing() -> None:
-    exchange: Any = SimpleNamespace(stuck_seconds=1000.0, last_error="away")
+    exchange: Any = SimpleNamespace(stuck_seconds=1000.0, trouble="away")
 
     async def come_back() -> bool:
         exchange.stuck_seconds = 0.0
