@@ -5,19 +5,15 @@ import contextvars
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 from unittest.mock import patch
 
-from jobworker.store.keys import Keys
 from jobworker.store.roster import Roster
 from jobworker.store.settings import JobSettings, RedisSettings, Settings, SupervisorSettings
-from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.errors import SupervisorError
-from jobworker.supervisor.output import Output
+from jobworker.supervisor.notify import Notifier
 from jobworker.supervisor.pool import Pool
-from jobworker.supervisor.session import Session
-from jobworker.supervisor.stale import StaleWrites
 from jobworker.supervisor.supervisor import Supervisor, _first
 from tests.simulation.network import Network
 from tests.simulation.processes import ProcessTable, Run
@@ -46,23 +42,17 @@ class SimulatedSupervisor(Supervisor):
     """The real one, with other workers and another way to Redis."""
 
     def __init__(self, settings: Settings, lock: Lock, loop: SimulatedLoop, table: ProcessTable) -> None:
-        mine = settings.supervisor
-        stage: Any = loop
-        killer: Any = table
-        self._settings = settings
-        self._lock: Any = lock
-        self._loop = stage
-        self._killer = killer
-        self._output = Output(stage, None)
-        self._pool = Pool(WORKERS, mine.spares, table.fork, killer, stage)
-        self._breaker = Breaker(mine.type_max_crashes, mine.type_crash_window)
-        self._stale = StaleWrites()
+        self._table: Any = table
+        notifier = Notifier.from_environment({})
+        super().__init__(settings, cast("Any", lock), notifier, cast("Any", loop))
+        notifier.close()
         self._roster: Any = self
-        self._keys = Keys(settings.redis.prefix)
-        self._session: Session | None = None
         self._beacon: Any = self
-        self._stopping = asyncio.Event()
-        self._hurrying = asyncio.Event()
+
+    def _make_pool(self) -> Pool:
+        # First thing of all: whoever kills is handed on from here.
+        self._killer = self._table
+        return Pool(WORKERS, 1, self._table.fork, self._table, self._loop)
 
     def write(self, _clock: object) -> Roster:
         """Play the roster."""
