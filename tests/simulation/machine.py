@@ -124,13 +124,18 @@ class Machine:
         finally:
             HERE.reset(token)
 
+    def restart(self) -> None:
+        """Start it unless somebody has: a second one would be kept from the name by the lock."""
+        if not self.lives:
+            self.start()
+
     async def _live(self) -> None:
         try:
             exit_code = await self._supervisor.run()
         except* SupervisorError as group:
             # Of the watchdog's, for example: whoever supervises it starts it again.
             self._story.tell(self.name, f"ends: {_first(group)}")
-            self._loop.call_later(RESTART_SECONDS, self.start, context=contextvars.Context())
+            self._loop.call_later(RESTART_SECONDS, self.restart, context=contextvars.Context())
         else:
             self._story.tell(self.name, f"ends with {exit_code}")
 

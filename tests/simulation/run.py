@@ -102,9 +102,8 @@ class Simulation:
             await asyncio.sleep(0.5)
             for machine in self._machines:
                 machine.raise_failure()
-                if not machine.lives:
-                    # It drained into the peace.
-                    machine.start()
+                # It may have drained into the peace.
+                machine.restart()
         # Who was told late that its job is no longer its own finds out by its next beat.
         await asyncio.sleep(LEASE_SECONDS)
 

@@ -61,8 +61,8 @@ class Trouble:
     def _revive(self, machine: Machine) -> None:
         if machine.lives and machine.host.stopped:
             machine.go_on()
-        elif not machine.lives:
-            machine.start()
+        else:
+            machine.restart()
 
     def _kill(self) -> None:
         if (machine := self._one()) is not None:
