@@ -11,7 +11,9 @@ from jobworker.store.configuration import Loaded
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
 _NAME = click.argument("name", metavar="NAME")
-_NO_STACK: Final = "no stack: the job has closed the worker's descriptors, or the worker hangs in the kernel"
+_NO_STACK: Final = (
+    "no stack: the job has closed the worker's descriptors, or the worker hangs in the kernel or gets no CPU"
+)
 
 
 @click.command()

@@ -19,9 +19,10 @@ STACK_SIGNAL: Final = signal.SIGRTMAX - 1
 STACK_CHARACTERS: Final = 16 * 1024
 #: How much of a dump is read: its end, where the thread is that runs the job.
 DUMP_BYTES: Final = 128 * 1024
-#: Who asks for a stack on demand looks so often whether it is there, and gives up after so long.
+#: Who asks for a stack on demand looks so often whether it is there, and gives up after so long: where the CPU is
+#: short, which is when people ask, a worker that loops may get none for a while.
 LOOK_SECONDS: Final = 0.005
-PATIENCE_SECONDS: Final = 0.2
+PATIENCE_SECONDS: Final = 1.0
 #: In the place of a descriptor: its number may be another file's by now.
 CLOSED: Final = -1
 

@@ -137,7 +137,7 @@ def test_why_a_worker_died_is_told_as_the_verdict_tells_it() -> None:
 INTENTS: Final = (
     Intent(Outcome.TIMED_OUT, "at its deadline of 2 s"),
     Intent(Outcome.OUT_OF_MEMORY, "because it used 150 MiB of memory, over its limit of 100 MiB"),
-    Intent(Outcome.CANCELLED, "because a client cancelled the job"),
+    Intent(Outcome.CANCELLED, "because api 127.0.0.1 cancelled the job: no longer wanted"),
     Intent(Outcome.CRASHED, "because its mailbox takes nothing"),
     Intent(Outcome.CRASHED, "for writing into its mailbox what is no report"),
 )

@@ -97,3 +97,9 @@ def test_a_stack_that_does_not_come_is_not_waited_for_long(
 ) -> None:
     monkeypatch.setattr("jobworker.supervisor.stack.PATIENCE_SECONDS", 0.01)
     assert running.runner.run(file.wait()) == b""
+
+
+def test_a_worker_that_dies_is_waited_for_no_longer(running: Running) -> None:
+    file = StackFile()
+    running.loop.call_later(0.002, file.close)
+    assert running.runner.run(file.wait()) == b""
