@@ -36,12 +36,15 @@ def _describe_supervisor(supervisor: Supervisor) -> Iterator[str]:
     settled = supervisor.now_ms - supervisor.epoch / 1000 > SETTLED_MS
     roster = supervisor.roster
     if settled and roster is not None and all(worker.state == "ending" for worker in roster.workers):
-        yield (
-            f"supervisor {supervisor.name} has no worker that can run a job: its handlers do not load, or their files"
-            " have changed since its start (its log says which); mend them and reload it (SIGHUP)"
-        )
+        yield f"supervisor {supervisor.name} has no worker that can run a job; {_why_none(roster)}"
     if roster is not None:
         yield from _describe_roster(supervisor, roster)
+
+
+def _why_none(roster: Roster) -> str:
+    if roster.stale:
+        return "mend its handlers and reload it (SIGHUP)"
+    return "those it had have ended; it starts new ones (see its log)"
 
 
 def _describe_roster(supervisor: Supervisor, roster: Roster) -> Iterator[str]:

@@ -156,6 +156,9 @@ class SupervisorSettings(Section, frozen=True):
     poll: Annotated[
         float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
     ] = 1.0
+    start_timeout: Annotated[
+        float, Meta(ge=1, le=3600, description="seconds that a worker may take to import the handlers")
+    ] = 60.0
     worker_max_jobs: Annotated[
         int, Meta(ge=0, le=1_000_000_000, description="jobs after which a worker is replaced; 0: never")
     ] = 0

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
+from jobworker.store.states import Outcome
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.releases import Releases
 from jobworker.supervisor.slots import Slots
@@ -32,11 +33,12 @@ class Crew:
         """Yield who waits for a job."""
         return (worker for worker in self.workers.values() if worker.stage is Stage.IDLE)
 
-    def has_run_its_last_job(self, worker: WorkerProcess) -> bool:
+    def has_run_its_last_job(self, worker: WorkerProcess, outcome: Outcome) -> bool:
         """Whether one that has just become idle is too many, or outdated while another can take its place."""
         if self._surplus():
             return True
-        return not self.releases.uses(worker) and bool(self.count(Stage.SPARE))
+        # An old one that meets a type which only the new code may know makes room at once.
+        return not self.releases.uses(worker) and (outcome is Outcome.UNHANDLED or bool(self.count(Stage.SPARE)))
 
     def to_replace(self) -> list[WorkerProcess]:
         """Return whom the spares replace one for one: idle workers with older code."""
@@ -65,8 +67,9 @@ class Crew:
         """Return the slot for one more; None: there are enough, or what is left is held."""
         living = self._living()
         # While code is replaced there is a spare at least: it has to come before the old one goes.
-        is_replacing = not all(map(self.releases.uses, living))
-        wanted = self.size + max(self._spares, int(is_replacing))
+        is_replacing = not all(self.releases.uses(one) or self.releases.tries(one) for one in living)
+        # A trial is one more.
+        wanted = self.size + max(self._spares, int(is_replacing)) + int(self.releases.on_trial)
         return self.slots.take(wanted, {worker.slot for worker in living}) if len(living) < wanted else None
 
     def trial_slot(self) -> int:

@@ -231,16 +231,19 @@ class Desk:
         await self._pool.until_reaped()
         # Also of a worker without an attempt: what was counted for it counts for no other.
         evidence = self._oom.judge() if was_shot(status, worker.intent) else None
+        verdict = judge(status, worker.intent, evidence, worker.doing)
+        self._pool.deaths.explain(worker, verdict.message)
         self._burying -= 1
         self._changed.set()
         if attempt is None:
+            if not worker.was_wanted:
+                log.warning("worker died", worker=worker.pid, why=verdict.message)
             self.poke()
             return
         claim = attempt.claim
         if not started:
             self._conclude(attempt, put_back(claim, Outcome.RECALLED))
             return
-        verdict = judge(status, worker.intent, evidence)
         log.warning(
             "worker died",
             worker=worker.pid,

@@ -136,7 +136,7 @@ class Exchange:
     def _wanted(self) -> list[Wanted]:
         if not self._may_claim():
             return []
-        workers = [worker.pid for worker in self._pool.idle_workers()][:MAX_BATCH_JOBS]
+        workers = [worker.pid for worker in self._pool.crew.idle()][:MAX_BATCH_JOBS]
         return self._turns.assign([*workers, *islice(cycle(workers), min(self._ahead, MAX_BATCH_JOBS - len(workers)))])
 
     async def _until_due(self) -> None:

@@ -1,7 +1,8 @@
 """The worker processes: how many there are, which are idle, and what replaces one that ends."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -11,6 +12,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor import messages
 from jobworker.supervisor.children import peek_child, reap_orphan
 from jobworker.supervisor.crew import Crew
+from jobworker.supervisor.deaths import Deaths
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.listener import PoolListener
 from jobworker.supervisor.loop import SupervisorLoop
@@ -18,7 +20,6 @@ from jobworker.supervisor.mailbox import BadFrame, MailboxClosed
 from jobworker.supervisor.messages import Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.ration import Ration
-from jobworker.supervisor.releases import CHANGED, DOES_NOT_LOAD
 from jobworker.supervisor.slots import Restarts, Slots
 from jobworker.supervisor.starts import SLOW_START_SECONDS, Starts
 from jobworker.supervisor.tree import Killer
@@ -52,6 +53,7 @@ class Pool:
         *,
         restarts: Restarts = Restarts(),  # noqa: B008 - it is frozen
         slow_start_seconds: float = SLOW_START_SECONDS,
+        start_timeout_seconds: float = math.inf,
     ) -> None:
         self.crew = Crew(size, spares, Slots(restarts, loop.time))
         self.workers = self.crew.workers
@@ -63,12 +65,18 @@ class Pool:
         #: The first worker's hello: until it is known, there is no other worker.
         self.first_hello = loop.create_future()
         self.listener: PoolListener
-        #: How many died that nobody had asked to end.
-        self.restarts = 0
+        self.deaths = Deaths(self.crew, loop)
         self._fork = fork
         self._killer = killer
         self._loop = loop
-        self._starts = Starts(loop, self._fill, slow_start_seconds)
+        self._starts = Starts(
+            loop,
+            try_again=self._fill,
+            is_slow=self._start_lasts,
+            is_too_slow=self._start_hangs,
+            slow_seconds=slow_start_seconds,
+            timeout_seconds=start_timeout_seconds,
+        )
         self._ration = Ration(loop, REAPED_PER_TURN)
         self._all_reaped = asyncio.Event()
         self._fence_ns = 0
@@ -128,8 +136,8 @@ class Pool:
         # What was on trial may have read half of an edit.
         for worker in self.crew.on_trial():
             self._retire(worker)
-        self.releases.begin_trial()
-        self._starts.take_brake_off()
+        self.releases.begin_trial(self._loop.time())
+        self._starts.begin_anew()
         self._loop.when_single_threaded(self._fork_trial)
 
     async def wait_until_empty(self) -> None:
@@ -140,10 +148,6 @@ class Pool:
         """Kill every tree without waiting for the loop: the supervisor ends."""
         self._closing = True
         self._killer.kill_now(self.workers)
-
-    def idle_workers(self) -> Iterator[WorkerProcess]:
-        """Yield the workers that wait for a job."""
-        return self.crew.idle()
 
     def is_behind(self, worker: WorkerProcess, kind: str) -> bool:
         """Whether a worker has older code, and the code in use can run a type that it cannot."""
@@ -222,16 +226,11 @@ class Pool:
             return
         if report.retiring:
             log.info("worker is replaced", worker=worker.pid, why=report.retiring)
-        if report.retiring or self._closing or self._is_done_with(worker, report):
+        if report.retiring or self._closing or self.crew.has_run_its_last_job(worker, report.outcome):
             self._retire(worker)
             self._fill()
         else:
             self.listener.became_idle()
-
-    def _is_done_with(self, worker: WorkerProcess, report: Report) -> bool:
-        # An old one that meets a type which only the new code may know makes room at once.
-        is_unfit = report.outcome is Outcome.UNHANDLED and not self.releases.uses(worker)
-        return is_unfit or self.crew.has_run_its_last_job(worker)
 
     def _hear_hello(self, worker: WorkerProcess, hello: Hello) -> None:
         if self.releases.tries(worker):
@@ -240,7 +239,7 @@ class Pool:
             # Of a trial that has been given up.
             self._retire(worker)
         elif not self.releases.is_same(hello):
-            self.releases.refuse(CHANGED)
+            self.releases.differs(hello)
             self._retire(worker)
             self._starts.hold_back()
             return
@@ -262,24 +261,38 @@ class Pool:
         self.reload_ended()
         for worker in self.crew.outdated_waiting():
             self._retire(worker)
+        self.releases.look_for_older(self.workers.values(), self._loop.time())
+
+    def _start_lasts(self, worker: WorkerProcess) -> None:
+        if self.releases.tries(worker):
+            self.releases.trial_lasts(worker.module, self._loop.time())
+            # Who is missing does not wait for it any more: what is on disk may have been mended.
+            self._fill()
+
+    def _start_hangs(self, worker: WorkerProcess, age_seconds: float) -> None:
+        why = f"{worker.module} takes longer to import than supervisor.start_timeout lets it ({age_seconds:g} s)"
+        is_trial = self.releases.tries(worker)
+        self.kill(worker, Intent(Outcome.SHUTDOWN, f"because {why}"))
+        self._fail_load(why, is_trial=is_trial)
 
     def _hear_failure(self, worker: WorkerProcess, failure: LoadFailure) -> None:
         worker.stage = Stage.ENDING
-        if not self.first_hello.done():
-            text = f"{failure.traceback}\n{failure.message}" if failure.traceback else failure.message
-            self.first_hello.set_exception(WorkerStartFailed(text))
-            return
-        self.releases.refuse(DOES_NOT_LOAD, failure.message, failure.traceback)
-        self._give_up_start(is_trial=self.releases.tries(worker))
+        self._fail_load(failure.message, failure.traceback, is_trial=self.releases.tries(worker))
 
-    def _give_up_start(self, *, is_trial: bool) -> None:
+    def _fail_load(self, why: str, traceback: str | None = None, *, is_trial: bool) -> None:
         """End a trial, or brake what only replaces: either way the workers that are there go on."""
-        if is_trial:
-            self.releases.end_trial()
-            self.reload_ended()
-            self._fill()
-        else:
+        if not self.first_hello.done():
+            self.first_hello.set_exception(WorkerStartFailed(f"{traceback}\n{why}" if traceback else why))
+            return
+        self.releases.refuse(why, traceback)
+        if not is_trial:
             self._starts.hold_back()
+            return
+        for worker in self.crew.on_trial():
+            self._retire(worker)
+        self.releases.end_trial()
+        self.reload_ended()
+        self._fill()
 
     def _fill(self) -> None:
         """Put spares to work where a worker is missing, and fork what is missing of both."""
@@ -302,8 +315,8 @@ class Pool:
             self.listener.became_idle()
 
     def _fork_missing(self) -> None:
-        # What is on trial decides which code the next one gets.
-        if self._starts.held_back or self.releases.on_trial or self._has_forked:
+        # What is on trial decides which code the next one gets, unless it takes long.
+        if self._starts.held_back or self.releases.undecided or self._has_forked:
             return
         slot = self.crew.free_slot()
         if slot is not None:
@@ -327,7 +340,8 @@ class Pool:
         try:
             worker = self._fork(self.size)
         except OSError as error:
-            self._start_failed(f"it could not be forked: {error.strerror}", is_trial=self.releases.on_trial)
+            is_trial = self.releases.on_trial and not self.crew.on_trial()
+            self._start_failed(f"it could not be forked: {error.strerror}", is_trial=is_trial)
             return
         worker.board.fence_ns = self._fence_ns
         worker.release, worker.slot = self.releases.next, slot
@@ -360,35 +374,25 @@ class Pool:
         self._loop.remove_reader(worker.mailbox.fileno())
         self._loop.remove_reader(worker.pidfd)
         del self.workers[worker.pid]
-        why = judge(status, worker.intent).message
-        if not worker.was_wanted:
-            self._count_death(worker, why)
+        why = judge(status, worker.intent, doing=worker.doing).message
+        if not worker.was_wanted and (held_seconds := self.deaths.note(worker, why)):
+            self._loop.call_later(held_seconds, self._fill)
         if worker.stage in (Stage.STARTING, Stage.SPARE, Stage.IDLE) and not worker.jobs and not self._closing:
             self._start_failed(why, is_trial=worker.stage is Stage.STARTING and self.releases.tries(worker))
         self.listener.died(worker, status, started=started)
         worker.close()
         self._fill()
+        self.releases.look_for_older(self.workers.values(), self._loop.time())
         self._check_empty()
-
-    def _count_death(self, worker: WorkerProcess, why: str) -> None:
-        self.restarts += 1
-        # Half of them go on, whatever happens: a slot is held because the others do better without what it costs.
-        held = self.crew.slots.died(worker.slot, why, most_held=self.size // 2)
-        if held is not None:
-            seconds = held.until - self._loop.time()
-            log.error("workers keep dying in this slot; it is held empty", slot=held.slot, why=why, seconds=seconds)
-            self._loop.call_later(seconds, self._fill)
 
     def _start_failed(self, why: str, *, is_trial: bool) -> None:
         if not self.first_hello.done():
-            self.first_hello.set_exception(WorkerStartFailed(f"the first worker did not become ready: {why}"))
+            why = f"the first worker did not become ready: {why}"
+        elif not is_trial:
+            log.error("a worker ended before its first job", why=why, next_try_seconds=self._starts.wait_seconds)
+            self._starts.hold_back()
             return
-        if is_trial:
-            self.releases.refuse(DOES_NOT_LOAD, why)
-        else:
-            wait_seconds = self._starts.wait_seconds
-            log.error("a new worker ended without having run a job", why=why, next_try_seconds=wait_seconds)
-        self._give_up_start(is_trial=is_trial)
+        self._fail_load(why, is_trial=is_trial)
 
     def _check_empty(self) -> None:
         if self._closing and not self.workers and not self._empty.done():

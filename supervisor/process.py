@@ -26,7 +26,7 @@ from jobworker.supervisor.messages import Message, decode
 from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.receipts import Remains
 from jobworker.supervisor.stack import StackFile
-from jobworker.supervisor.verdict import Intent
+from jobworker.supervisor.verdict import BEFORE_REPORT, Intent
 
 log = structlog.get_logger("jobworker.process")
 
@@ -78,7 +78,7 @@ class WorkerProcess:
         self.release = 0
         self.slot = 0
         #: The handler module that it imports, or has imported last.
-        self.module = ""
+        self.module = "the built-in handlers"
         self.intent: Intent | None = None
         #: How many attempts it has reported on: one that has does not fail because of how it starts.
         self.jobs = 0
@@ -94,6 +94,17 @@ class WorkerProcess:
         if self.intent is None:
             return self.stage is Stage.ENDING
         return self.intent.outcome is not Outcome.CRASHED
+
+    @property
+    def doing(self) -> str:
+        """What it was about when it died, as it completes "it died …"."""
+        match self.stage:
+            case Stage.STARTING:
+                return f"while it imported {self.module}"
+            case Stage.SPARE | Stage.IDLE:
+                return "while it had no job"
+            case Stage.BUSY | Stage.ENDING:
+                return BEFORE_REPORT
 
     def ask_stack(self) -> bool:
         """Have it write its stack into `stack`, soon; False when its job has taken away what would answer."""

@@ -1,5 +1,6 @@
 """Which handler code the workers run: the release in use, and the one that a reload tries."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -13,6 +14,7 @@ log = structlog.get_logger("jobworker.releases")
 #: Why the code on disk is not used.
 CHANGED: Final = "the handler code on disk has changed; no new worker is used until a reload (SIGHUP)"
 DOES_NOT_LOAD: Final = "the handler code on disk does not load; the old code goes on"
+IS_SLOW: Final = "the handler code on disk has not loaded yet; the old code goes on"
 
 
 class Releases:
@@ -29,17 +31,33 @@ class Releases:
         self._current = 0
         self._newest = 1
         self._digest = ""
+        #: What was found on disk last, and is not in use.
+        self._refused_digest = ""
         self.on_trial = True
+        self._is_slow = False
+        self._tried_at = 0.0
+        #: Since when the release in use was wanted, while workers with an older one are there.
+        self._replacing_since: float | None = None
 
     @property
     def next(self) -> int:
         """The release for which a worker is forked now."""
         return self._newest if self.on_trial else self._current
 
-    def begin_trial(self) -> None:
+    @property
+    def undecided(self) -> bool:
+        """Whether it pays to wait for the trial: it will soon be known which code is good."""
+        return self.on_trial and not self._is_slow
+
+    def begin_trial(self, now: float) -> None:
         """Try what is on disk now, instead of what was tried before."""
         self._newest += 1
-        self.on_trial = True
+        self.on_trial, self._is_slow, self._tried_at = True, False, now
+
+    def trial_lasts(self, module: str, now: float) -> None:
+        """Hear that an import takes long."""
+        self._is_slow = True
+        self.stale = f"{IS_SLOW}: {module} has been importing for {now - self._tried_at:.0f} s"
 
     def end_trial(self) -> None:
         """Go on with the release in use."""
@@ -55,16 +73,31 @@ class Releases:
 
     def accept(self, hello: Hello) -> None:
         """Put the release on trial to use."""
+        if self._current:
+            self._replacing_since = self._tried_at
         self._current = self._newest
         self._digest = hello.digest
         self.catalogue = {entry.type: entry for entry in hello.entries}
         self.stale = ""
         self.on_trial = False
 
-    def refuse(self, stale: str, error: str = "", traceback: str | None = None) -> None:
-        """Say why the code on disk is not used; the traceback once, however often it is tried."""
-        told, self.stale = self.stale, f"{stale}: {error}" if error else stale
-        log.error(stale, error=error or None, traceback=None if told == self.stale else traceback)
+    def look_for_older(self, workers: Iterable[WorkerProcess], now: float) -> None:
+        """Say, once, when no worker of an older release lives any more."""
+        since = self._replacing_since
+        if since is not None and all(map(self.uses, workers)):
+            self._replacing_since = None
+            log.info("the reload is complete: no worker has older handlers", seconds=round(now - since, 2))
+
+    def differs(self, hello: Hello) -> None:
+        """Hear that a new worker has found something else on disk than what is in use; said once for each change."""
+        if self.stale != CHANGED or self._refused_digest != hello.digest:
+            log.warning(CHANGED, in_use=self._digest, on_disk=hello.digest)
+        self.stale, self._refused_digest = CHANGED, hello.digest
+
+    def refuse(self, error: str, traceback: str | None = None) -> None:
+        """Say why the code on disk does not load; the traceback once, however often it is tried."""
+        told, self.stale = self.stale, f"{DOES_NOT_LOAD}: {error}"
+        log.error(DOES_NOT_LOAD, error=error, traceback=None if told == self.stale else traceback)
 
     def confirm(self) -> None:
         """Hear that the code on disk is the one in use."""

@@ -67,7 +67,7 @@ class RosterKeeper:
         pool = self._pool
         return Roster(
             workers=tuple(self._entry(worker, clock) for worker in pool.workers.values()),
-            restarts=pool.restarts,
+            restarts=pool.deaths.count,
             loop_lag_ms=round(1000 * self._lag.recent_seconds, 3),
             loop_lag_most_ms=round(1000 * self._lag.most_seconds, 3),
             held_types=tuple(_held_type(hold, clock) for hold in self._breaker.holds),

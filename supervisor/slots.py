@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 #: How long a place is held the first time; doubles with each worker that dies there on trial, up to the longest.
@@ -71,6 +72,12 @@ class Slots:
         if not too_many or sum(1 for _ in self.held()) >= most_held:
             return None
         return self._hold(slot, number, why)
+
+    def explain(self, held: Held, why: str) -> None:
+        """Say more of why a slot is held."""
+        slot = self._slots[held.slot]
+        if slot.held is held:
+            slot.held = msgspec.structs.replace(held, why=why)
 
     def _hold(self, slot: _Slot, number: int, why: str) -> Held:
         slot.held = Held(number, self._clock() + slot.hold_seconds, why)

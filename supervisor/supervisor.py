@@ -123,8 +123,11 @@ class Supervisor:
         tree = {TREE: f"{mine.name}:{self._lock.id}"}
         body = worker_body(mine.handlers, mine.name, limits, tree, keep_leftovers=mine.leftovers == "keep")
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
-        size, restarts = process_count(mine.workers), Restarts(mine.max_restarts, mine.max_restarts_within)
-        return Pool(size, mine.spares, forker.fork, self._killer, self._loop, restarts=restarts)
+        return Pool(
+            *(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop),
+            restarts=Restarts(mine.max_restarts, mine.max_restarts_within),
+            start_timeout_seconds=mine.start_timeout,
+        )
 
     async def run(self) -> int:
         """Serve until drained; return the exit code."""

@@ -21,6 +21,10 @@ _KILLED_BY: Final = {
 }
 
 
+#: What a worker that had a job was about when it died.
+BEFORE_REPORT: Final = "before it reported"
+
+
 class Intent(Struct, frozen=True):
     """Why the supervisor itself kills a worker."""
 
@@ -44,22 +48,25 @@ class Verdict(Struct, frozen=True):
     killed_by: KilledBy | None = None
 
 
-def judge(status: int, intent: Intent | None, evidence: Evidence | None = None) -> Verdict:
-    """Return the verdict on a wait status as os.wait4 gives it; `evidence` is what was looked for of an OOM kill."""
+def judge(status: int, intent: Intent | None, evidence: Evidence | None = None, doing: str = BEFORE_REPORT) -> Verdict:
+    """Return the verdict on a wait status as os.wait4 gives it.
+
+    `evidence` is what was found of an OOM kill, None: nobody has looked yet. `doing` completes "it died …".
+    """
     exit_code = os.waitstatus_to_exitcode(status)
     if intent is not None:
         # It may have died by itself just before: the words say what was meant, the fields what was found.
         return msgspec.structs.replace(
-            _found(exit_code), outcome=intent.outcome, message=f"killed {intent.why}", killed_by=intent.killed_by
+            _found(exit_code, doing), outcome=intent.outcome, message=f"killed {intent.why}", killed_by=intent.killed_by
         )
-    return _judge_sigkill(evidence) if exit_code == -signal.SIGKILL else _found(exit_code)
+    return _judge_sigkill(evidence, doing) if exit_code == -signal.SIGKILL else _found(exit_code, doing)
 
 
-def _found(exit_code: int) -> Verdict:
+def _found(exit_code: int, doing: str) -> Verdict:
     if exit_code >= 0:
-        return Verdict(Outcome.CRASHED, f"exit code {exit_code} before it reported", exit_code=exit_code)
+        return Verdict(Outcome.CRASHED, f"exit code {exit_code} {doing}", exit_code=exit_code)
     name = signal_name(-exit_code)
-    return Verdict(Outcome.CRASHED, f"{name} before it reported", signal=name)
+    return Verdict(Outcome.CRASHED, f"{name} {doing}", signal=name)
 
 
 def was_shot(status: int, intent: Intent | None) -> bool:
@@ -67,12 +74,12 @@ def was_shot(status: int, intent: Intent | None) -> bool:
     return intent is None and os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
-def _judge_sigkill(evidence: Evidence | None) -> Verdict:
+def _judge_sigkill(evidence: Evidence | None, doing: str) -> Verdict:
     if evidence is not None and evidence.finding is Finding.OOM_KILL:
         message = f"killed by the kernel's OOM killer ({evidence.sentence})"
         return Verdict(Outcome.OUT_OF_MEMORY, message, signal="SIGKILL", killed_by=KilledBy.OOM_KILLER)
-    known = "a person, or the kernel's OOM killer" if evidence is None else evidence.sentence
-    message = f"SIGKILL before it reported, sent from outside ({known})"
+    known = "" if evidence is None else f" ({evidence.sentence})"
+    message = f"SIGKILL {doing}, sent from outside{known}"
     return Verdict(Outcome.CRASHED, message, signal="SIGKILL")
 
 

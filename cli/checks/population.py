@@ -57,7 +57,11 @@ def workers(population: Population) -> Iterator[Finding]:
             yield warning("workers", f"supervisor {member.name}: {roster.stale}", advice)
         for held in roster.held_slots:
             fact = f"supervisor {member.name} holds slot {held.slot} empty: workers keep dying there ({held.why})"
-            yield warning("workers", fact, "look at its log: `worker died` names the jobs; it tries again by itself")
+            yield warning(
+                "workers",
+                fact,
+                "its log names the jobs, if they had any (`worker died`); it tries again by itself",
+            )
 
 
 def dead(population: Population) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.real
 
 OFTEN = "--supervisor-beat=0.5"
 RELOADED = "handlers are reloaded"
+COMPLETE = "the reload is complete: no worker has older handlers"
 BROKEN = "the handler code on disk does not load; the old code goes on"
 VERSION = """
 import time
@@ -55,6 +56,11 @@ def told(place: Workplace) -> Supervisor:
 def stale(place: Workplace) -> str | None:
     roster = told(place).roster
     return None if roster is None else roster.stale
+
+
+def wait_until_ready(place: Workplace, *states: str) -> None:
+    """Wait until nobody is starting any more, who would read code that is being broken."""
+    wait_until(lambda: sorted(worker.state for worker in place.store.fleet.workers()) == list(states))
 
 
 def version_of(record: JobRecord) -> int:
@@ -109,9 +115,11 @@ def test_a_busy_worker_ends_its_job_and_no_other_begins_with_its_code(
     reload(command)
     next_id = place.submit("version")
     assert psutil.pid_exists(old)
+    assert COMPLETE not in command.err
     gate.open()
     assert place.end(job_id).status is JobState.SUCCEEDED
     assert version_of(place.end(next_id)) == 2
+    command.wait_for(COMPLETE)
 
 
 def test_without_a_spare_the_new_worker_comes_before_the_old_one_goes(place: Workplace, module: Path) -> None:
@@ -149,9 +157,7 @@ def test_types_that_come_and_go_are_told_and_an_old_worker_is_no_dead_end_for_a_
 
 def test_a_broken_module_keeps_the_old_workers_and_is_told_until_it_is_mended(place: Workplace, module: Path) -> None:
     command = start(place, module, workers=2)
-    # One that is still starting would read the broken code.
-    ready = ["idle", "idle", "spare"]
-    wait_until(lambda: sorted(worker.state for worker in place.store.fleet.workers()) == ready)
+    wait_until_ready(place, "idle", "idle", "spare")
     before = {worker.pid for worker in place.store.fleet.workers()}
     module.write_text("import nothing_of_this_name\n")
     for times in (1, 2):
@@ -167,13 +173,40 @@ def test_a_broken_module_keeps_the_old_workers_and_is_told_until_it_is_mended(pl
     wait_until(lambda: stale(place) == "")
 
 
-def test_a_module_that_dies_while_it_is_imported_keeps_the_old_workers(place: Workplace, module: Path) -> None:
+@pytest.mark.parametrize(
+    ("deed", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV while it imported {}"),
+        ("import os; os._exit(3)", "exit code 3 while it imported {}"),
+        ("import sys; sys.exit(3)", "handlers file {} does not import: SystemExit: 3"),
+    ],
+)
+def test_a_module_that_ends_its_process_when_it_is_imported_is_named_and_keeps_the_old_workers(
+    place: Workplace, module: Path, deed: str, told: str
+) -> None:
     command = start(place, module, workers=1)
-    module.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    module.write_text(deed + "\n")
     command.signal(signal.SIGHUP)
     command.wait_for(BROKEN)
-    assert "SIGSEGV before it reported" in command.err
+    assert told.format(module) in command.err
     assert version_of(place.run("version")) == 1
+
+
+def test_an_import_that_hangs_is_ended_after_its_time_and_told_and_the_old_workers_go_on(
+    place: Workplace, module: Path
+) -> None:
+    command = start(place, module, "--supervisor-start-timeout", "1", workers=1)
+    wait_until_ready(place, "idle", "spare")
+    os.mkfifo(place.folder / "never")
+    module.write_text(f"open({str(place.folder / 'never')!r}).read()\n")
+    command.signal(signal.SIGHUP)
+    command.wait_for(BROKEN)
+    wait_until(lambda: f"{module} takes longer to import than supervisor.start_timeout" in (stale(place) or ""))
+    wait_until(lambda: len(psutil.Process(command.process.pid).children()) == 2)
+    assert version_of(place.run("version")) == 1
+    module.write_text(VERSION.format(2))
+    reload(command)
+    wait_until(lambda: version_of(place.run("version")) == 2)
 
 
 def test_a_second_sighup_starts_over_while_an_import_hangs(place: Workplace, module: Path) -> None:

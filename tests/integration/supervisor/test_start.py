@@ -88,6 +88,15 @@ def test_a_module_that_breaks_while_we_run_is_tried_ever_more_rarely_and_old_wor
     command.wait_for("the handler code on disk is the one in use again")
 
 
+def test_a_module_that_hangs_while_it_is_imported_ends_the_start_after_its_time(place: Workplace) -> None:
+    os.mkfifo(place.folder / "never")
+    module = place.folder / "hangs.py"
+    module.write_text(f"open({str(place.folder / 'never')!r}).read()\n")
+    command = place.start("--handlers", str(module), "--supervisor-start-timeout", "1")
+    assert command.wait() == 1
+    assert f"{module} takes longer to import than supervisor.start_timeout lets it (1 s)" in command.err
+
+
 def test_a_module_that_has_changed_is_not_mixed_with_the_old(place: Workplace) -> None:
     file = place.folder / "work.py"
     command = place.start("--log-level", "debug", workers=1)

@@ -31,8 +31,19 @@ def test_a_supervisor_without_a_worker_that_can_run_a_job_is_told_once_it_has_se
     world.advance(SETTLED_MS)
     assert list(warnings_of(world.store)) == []
     world.advance(1)
-    [warning] = warnings_of(world.store)
-    assert warning.startswith("supervisor alpha has no worker that can run a job: its handlers do not load")
+    # Somebody may have shot them all: that says nothing of the handlers.
+    assert list(warnings_of(world.store)) == [
+        "supervisor alpha has no worker that can run a job; those it had have ended; it starts new ones (see its log)"
+    ]
+
+
+def test_handlers_are_blamed_where_it_is_known_that_they_do_not_load(world: World) -> None:
+    world.register("alpha").beat(Roster(stale="the handler code on disk does not load; the old code goes on: …"))
+    world.advance(SETTLED_MS + 1)
+    assert list(warnings_of(world.store)) == [
+        "supervisor alpha has no worker that can run a job; mend its handlers and reload it (SIGHUP)",
+        "supervisor alpha: the handler code on disk does not load; the old code goes on: …",
+    ]
 
 
 @pytest.mark.parametrize("state", ["starting", "spare", "idle", "busy"])

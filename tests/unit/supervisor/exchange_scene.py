@@ -98,9 +98,9 @@ class Scene:
         self.redis, self.desk = Redis(), Desk()
         self.idle: list[int] = []
         self.lease = SimpleNamespace(fenced=False, beat=self.redis.beat)
-        pool = SimpleNamespace(idle_workers=lambda: (SimpleNamespace(pid=pid) for pid in self.idle))
+        crew = SimpleNamespace(idle=lambda: (SimpleNamespace(pid=pid) for pid in self.idle))
         make: Any = Exchange
-        self.exchange: Exchange = make(self.redis, pool, self.desk, self.lease, Turns([]), 60.0)
+        self.exchange: Exchange = make(self.redis, SimpleNamespace(crew=crew), self.desk, self.lease, Turns([]), 60.0)
         self.stayed_idle = 0
         self.exchange.stayed_idle = self._stay_idle
         self.settled: list[Settle] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, Cancel
@@ -17,6 +18,7 @@ from jobworker.store.states import KilledBy, Outcome
 from jobworker.supervisor.messages import Progressed
 from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.process import Stage
+from jobworker.supervisor.slots import Restarts, Slots
 from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
 from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
@@ -286,6 +288,32 @@ def test_a_kill_that_took_an_idle_worker_explains_no_other_death(
     shoot(scene.first)
     scene.turn()
     assert scene.outcomes == [(100, Outcome.CRASHED)]
+
+
+def test_a_slot_that_is_held_for_kills_by_the_kernel_says_so(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 1\n")
+    monkeypatch.setattr(scene.desk, "_oom", OomWatch(counter))
+    monkeypatch.setattr(scene.pool.crew, "slots", Slots(Restarts(most=0), scene.loop.time))
+    counter.write_text("oom_kill 2\n")
+    with capture_logs() as logs:
+        shoot(scene.first)
+        scene.turn()
+    why = "killed by the kernel's OOM killer (the cgroup counted one more oom_kill)"
+    assert [(held.slot, held.why) for held in scene.pool.crew.slots.held()] == [(0, why)]
+    [told] = [line for line in logs if line["event"] == "workers keep dying in this slot; it is held empty"]
+    assert (told["slot"], told["why"], told["seconds"]) == (0, why, 5.0)
+
+
+def test_a_kill_that_hits_a_worker_without_a_job_is_told_as_that(scene: Scene) -> None:
+    with capture_logs() as logs:
+        shoot(scene.first)
+        scene.turn()
+    [told] = [line for line in logs if line["event"] == "worker died"]
+    assert told["worker"] == scene.first.pid
+    assert told["why"].startswith("SIGKILL while it had no job, sent from outside (")
 
 
 def test_a_progress_told_just_before_the_death_is_reported_while_the_dead_is_buried(scene: Scene) -> None:

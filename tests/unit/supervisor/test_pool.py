@@ -34,7 +34,7 @@ def test_as_many_serve_as_wanted_and_the_rest_is_spare(scene: Scene) -> None:
     scene.full()
     assert scene.stages() == [Stage.IDLE, Stage.IDLE, Stage.SPARE]
     assert scene.told.idle == 2
-    assert [worker.pid for worker in scene.pool.idle_workers()] == [worker.pid for worker in scene.made[:2]]
+    assert [worker.pid for worker in scene.pool.crew.idle()] == [worker.pid for worker in scene.made[:2]]
 
 
 def test_a_spare_takes_the_place_of_the_dead_and_is_replaced(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from jobworker.store.states import Outcome
 from jobworker.supervisor.errors import WorkerStartFailed
 from jobworker.supervisor.messages import Hello, Importing, LoadFailure
 from jobworker.supervisor.process import Stage
+from jobworker.supervisor.releases import CHANGED
 from jobworker.supervisor.verdict import Intent
 from tests.support.stand_ins import ENTRY, HELLO, StandIns, report, say
 from tests.unit.supervisor.pool_scene import Scene
@@ -32,6 +33,29 @@ def test_a_slow_import_is_named_less_and_less_often_until_it_is_over(running: Ru
     assert told == [("work.py", 0.01), ("work.py", 0.02), ("work.py", 0.04)]
 
 
+def test_an_import_that_hangs_ends_with_its_time_and_fails_the_start(running: Running, stand_ins: StandIns) -> None:
+    scene = Scene(running, stand_ins, slow_start_seconds=0.01, start_timeout_seconds=0.03)
+    scene.pool.start()
+    say(scene.made[0], Importing("work.py"))
+    running.until(scene.pool.first_hello.done)
+    with pytest.raises(WorkerStartFailed, match=r"work.py takes longer to import .*start_timeout lets it \(0.03 s\)"):
+        scene.pool.first_hello.result()
+    assert scene.killer.told == [scene.made[0].pid]
+
+
+def test_a_replacement_whose_import_hangs_is_ended_told_and_braked_and_counts_as_no_death(scene: Scene) -> None:
+    scene.start()
+    say(scene.made[1], Importing("work.py"))
+    scene.let_pass()
+    scene.pool._start_hangs(scene.made[1], 60.0)
+    assert scene.killer.told == [scene.made[1].pid]
+    assert "work.py takes longer to import" in scene.pool.releases.stale
+    assert scene.pool._starts.held_back
+    scene.die(scene.made[1])
+    assert scene.pool.deaths.count == 0
+    assert scene.stages()[0] is Stage.IDLE
+
+
 def test_a_module_that_does_not_load_fails_the_start_and_nothing_else_is_forked(scene: Scene) -> None:
     scene.pool.start()
     say(scene.made[0], LoadFailure("module x does not import: E: no", "Traceback: …"))
@@ -46,7 +70,7 @@ def test_a_first_worker_that_dies_fails_the_start_and_nothing_else_is_forked(sce
     scene.pool.start()
     scene.let_pass()
     scene.die(scene.made[0], signal.SIGSEGV)
-    with pytest.raises(WorkerStartFailed, match="SIGSEGV before it reported"):
+    with pytest.raises(WorkerStartFailed, match="SIGSEGV while it imported the built-in handlers"):
         scene.pool.first_hello.result()
     assert len(scene.made) == 1
 
@@ -117,7 +141,7 @@ def test_a_death_that_nobody_asked_for_counts_as_a_restart(scene: Scene) -> None
     scene.made[0].stage = Stage.BUSY
     scene.die(scene.made[0])
     scene.die(scene.made[2])
-    assert scene.pool.restarts == 2
+    assert scene.pool.deaths.count == 2
 
 
 def test_what_a_worker_is_killed_for_writing_counts_as_a_restart(scene: Scene) -> None:
@@ -125,7 +149,7 @@ def test_what_a_worker_is_killed_for_writing_counts_as_a_restart(scene: Scene) -
     scene.made[0]._theirs.send(b"garbage")
     scene.let_pass()
     scene.die(scene.made[0])
-    assert scene.pool.restarts == 1
+    assert scene.pool.deaths.count == 1
 
 
 def test_a_death_that_was_asked_for_counts_as_none(scene: Scene) -> None:
@@ -137,7 +161,7 @@ def test_a_death_that_was_asked_for_counts_as_none(scene: Scene) -> None:
     report(retired, retiring="it left threads")
     scene.let_pass()
     scene.die(retired)
-    assert scene.pool.restarts == 0
+    assert scene.pool.deaths.count == 0
 
 
 def test_code_that_changed_on_disk_is_not_used_and_asked_for_again_later(scene: Scene) -> None:
@@ -150,6 +174,33 @@ def test_code_that_changed_on_disk_is_not_used_and_asked_for_again_later(scene: 
     assert len(scene.made) == 3
     scene.let_pass(0.15)
     assert len(scene.made) == 4
+
+
+def test_a_change_on_disk_is_warned_of_once_and_once_more_when_it_changes_again(scene: Scene) -> None:
+    with capture_logs() as logs:
+        scene.start()
+        for digest in ("other", "other", "third"):
+            scene.pool._starts.begin_anew()
+            say(scene.made[-1], Hello((ENTRY,), digest))
+            scene.let_pass()
+            scene.die(scene.made[-1])
+            scene.pool._starts.begin_anew()
+            scene.pool._fill()
+            scene.let_pass()
+    told = [line for line in logs if line["event"] == CHANGED]
+    assert [(line["log_level"], line["in_use"], line["on_disk"]) for line in told] == [
+        ("warning", "digest", "other"),
+        ("warning", "digest", "third"),
+    ]
+    assert scene.pool.releases.stale == CHANGED
+
+
+def test_a_worker_that_is_shot_while_it_waits_is_not_said_to_have_failed_at_its_import(scene: Scene) -> None:
+    scene.full()
+    with capture_logs() as logs:
+        scene.die(scene.made[2])
+    [told] = [line for line in logs if line["event"] == "a worker ended before its first job"]
+    assert told["why"] == "SIGKILL while it had no job, sent from outside"
 
 
 def test_a_later_module_that_does_not_load_is_braked_too(scene: Scene) -> None:

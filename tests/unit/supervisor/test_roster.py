@@ -89,7 +89,7 @@ def test_it_tells_how_long_the_loop_was_blocked(scene: Scene) -> None:
 
 def test_it_tells_stage_and_jobs_of_each_worker_and_how_many_were_replaced(scene: Scene) -> None:
     busy, spare = scene.add(Stage.BUSY, jobs=3), scene.add(Stage.SPARE)
-    scene.pool.restarts = 2
+    scene.pool.deaths.count = 2
     roster = scene.keeper.write(scene.clock)
     assert [(entry.pid, entry.state, entry.jobs) for entry in roster.workers] == [
         (busy.pid, "busy", 3),

@@ -67,3 +67,15 @@ def test_no_more_than_so_many_are_held() -> None:
     scene.die(0, most_held=1)
     assert scene.die(1, times=5, most_held=1) is None
     assert scene.held() == [0]
+
+
+def test_what_is_found_out_later_is_told_of_the_hold_that_it_explains_and_of_no_other() -> None:
+    scene = Scene()
+    scene.die(times=3)
+    [first] = scene.slots.held()
+    scene.slots.explain(first, "SIGSEGV, and why")
+    assert [held.why for held in scene.slots.held()] == ["SIGSEGV, and why"]
+    scene.now += FIRST_HOLD_SECONDS
+    scene.die()
+    scene.slots.explain(first, "SIGSEGV, and why")
+    assert [held.why for held in scene.slots.held()] == ["SIGSEGV"]

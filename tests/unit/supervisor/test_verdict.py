@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from jobworker.store.states import CRASHES, FAILURES, FREE, KilledBy, Outcome
-from jobworker.supervisor.oom import Evidence, Finding
+from jobworker.supervisor.oom import NO_EVIDENCE, Evidence, Finding
 from jobworker.supervisor.verdict import Intent, Verdict, judge, signal_name, was_shot
 
 
@@ -27,9 +27,25 @@ def test_a_core_dump_is_still_the_signal() -> None:
 
 
 def test_a_kill_that_is_not_ours_says_who_may_have_sent_it() -> None:
-    verdict = judge(signal.SIGKILL, None)
+    verdict = judge(signal.SIGKILL, None, NO_EVIDENCE)
     assert (verdict.outcome, verdict.signal) == (Outcome.CRASHED, "SIGKILL")
     assert "a person, or the kernel's OOM killer" in verdict.message
+
+
+def test_where_nobody_has_looked_for_evidence_nothing_is_said_of_it() -> None:
+    assert judge(signal.SIGKILL, None).message == "SIGKILL before it reported, sent from outside"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (signal.SIGKILL, "SIGKILL while it had no job, sent from outside"),
+        (signal.SIGSEGV, "SIGSEGV while it had no job"),
+        (3 << 8, "exit code 3 while it had no job"),
+    ],
+)
+def test_who_had_no_job_is_not_said_to_have_owed_a_report(status: int, message: str) -> None:
+    assert judge(status, None, doing="while it had no job").message == message
 
 
 @pytest.mark.parametrize("status", [signal.SIGKILL, signal.SIGTERM, 0, 1 << 8])
