@@ -52,8 +52,6 @@ class Registration(Struct, frozen=True):
     version: str
     workers: int
     queues: str = ""
-    #: JSON: type -> fingerprint of its entry in the catalogue, by which supervisors that disagree are found.
-    types: str = "{}"
     #: ` type=max_crashes` of each type that declares it: for whoever reaps a job that has none of its own.
     crash_budgets: str = ""
 
@@ -119,11 +117,15 @@ class Incarnation:
         await self._caller.aclose()
 
     async def publish(self, entries: Sequence[HandlerEntry], workers: int) -> None:
-        """Tell which types can run here, and how many jobs at once: once registered, and when either has changed."""
+        """Tell which types can run here, and how many jobs at once: once registered, and when either has changed.
+
+        A type that this name had published, also as an earlier incarnation, and nobody has any more, is forgotten.
+        """
         arguments: list[Argument] = [*self._head, workers, fingerprints(entries), crash_budgets(entries)]
         for entry in entries:
             arguments += [entry.type, msgspec.json.encode(entry)]
-        await self._call("publish", [self._keys.supervisor(self.name), self._keys.handlers], arguments)
+        keys = [self._keys.supervisor(self.name), self._keys.handlers, self._keys.supervisors]
+        await self._call("publish", keys, arguments)
 
     async def sweep(self) -> int:
         """Delete ended jobs that have been kept long enough, a bounded step; return how many are left to delete."""

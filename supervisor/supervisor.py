@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
-from jobworker.store.catalogue import crash_budgets, fingerprints
+from jobworker.store.catalogue import crash_budgets
 from jobworker.store.claims import Attempted
 from jobworker.store.connection import connect_wire
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
@@ -288,7 +288,6 @@ class Supervisor:
             version=version("jobworker"),
             workers=self._pool.size,
             queues=" ".join(mine.queues),
-            types=fingerprints(self._pool.catalogue.values()),
             crash_budgets=crash_budgets(self._pool.catalogue.values()),
         )
         terms = Terms(

@@ -75,13 +75,63 @@ def test_the_newest_registration_of_a_handler_wins(world: World, alpha: Supervis
 
 
 def test_a_handler_that_nobody_has_published_for_a_week_goes(world: World, alpha: Supervisor) -> None:
-    world.run(alpha.incarnation.publish([ECHO], 2))
+    world.run(world.register("beta").incarnation.publish([ECHO], 2))
     world.advance(7 * DAY_MS)
     world.run(alpha.incarnation.publish([HandlerEntry("noop", {})], 2))
     assert world.store.handlers().keys() == {"echo", "noop"}
     world.advance(1)
     world.run(alpha.incarnation.publish([HandlerEntry("noop", {})], 2))
     assert world.store.handlers().keys() == {"noop"}
+
+
+NOOP = HandlerEntry("noop", {})
+#: Its name is the end of another's.
+OOP = HandlerEntry("oop", {})
+
+
+def test_a_type_that_its_only_supervisor_no_longer_has_goes_at_once(world: World, alpha: Supervisor) -> None:
+    world.run(alpha.incarnation.publish([ECHO, NOOP, OOP], 2))
+    world.run(alpha.incarnation.publish([ECHO, NOOP], 2))
+    assert world.store.handlers().keys() == {"echo", "noop"}
+    world.run(alpha.incarnation.publish([], 2))
+    assert world.store.handlers() == {}
+
+
+def test_a_restart_without_a_type_takes_it_away_too(world: World, alpha: Supervisor) -> None:
+    world.run(alpha.incarnation.publish([ECHO, NOOP], 2))
+    alpha.leave()
+    anew = world.register("alpha")
+    assert world.store.handlers().keys() == {"echo", "noop"}
+    world.run(anew.incarnation.publish([ECHO], 2))
+    assert world.store.handlers().keys() == {"echo"}
+
+
+def test_a_type_stays_while_another_living_supervisor_has_it(world: World, alpha: Supervisor) -> None:
+    beta = world.register("beta")
+    world.run(beta.incarnation.publish([NOOP], 2))
+    world.run(alpha.incarnation.publish([ECHO, NOOP], 2))
+    world.run(alpha.incarnation.publish([ECHO], 2))
+    assert world.store.handlers().keys() == {"echo", "noop"}
+    world.run(beta.incarnation.publish([], 2))
+    assert world.store.handlers().keys() == {"echo"}
+
+
+def test_what_a_dead_supervisor_had_keeps_no_type(world: World, alpha: Supervisor) -> None:
+    world.run(world.register("beta").incarnation.publish([NOOP], 2))
+    world.advance(alpha.incarnation.terms.lease_ms // 2)
+    alpha.beat()
+    world.run(alpha.incarnation.publish([NOOP], 2))
+    world.advance(alpha.incarnation.terms.lease_ms // 2)
+    world.run(alpha.incarnation.publish([], 2))
+    assert world.store.handlers() == {}
+
+
+def test_what_somebody_else_has_published_is_not_ours_to_take_away(world: World, alpha: Supervisor) -> None:
+    beta = world.register("beta")
+    world.run(beta.incarnation.publish([NOOP], 2))
+    beta.leave()
+    world.run(alpha.incarnation.publish([ECHO], 2))
+    assert world.store.handlers().keys() == {"echo", "noop"}
 
 
 def test_a_writable_server_gets_the_schema_and_keeps_it(world: World) -> None:

@@ -49,7 +49,6 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
             "lease_ms": str(LEASE_MS),
             "roster": '{"workers":[],"restarts":0,"loop_lag_ms":null,"loop_lag_most_ms":null,'
             '"held_types":[],"held_slots":[],"stale":"","stale_writes":0}',
-            "types": "{}",
             "crash_budgets": "",
         },
     }
