@@ -8,6 +8,7 @@ import pytest
 
 from jobworker.store.keys import Keys
 from jobworker.store.states import JobState
+from tests.support.command import is_gone
 from tests.support.redis_server import RedisServer
 from tests.support.supervisor_process import Workplace
 from tests.support.waiting import wait_until
@@ -124,12 +125,15 @@ def test_a_supervisor_that_was_stopped_past_its_lease_finds_itself_reaped(place:
     stopped = place.start(*lease, name="stopped", workers=1)
     stopped.wait_for("ready")
     job_id = place.submit("first.stays", {"path": str(path)})
-    place.lines(path)
+    older = psutil.Process(int(place.lines(path)[0][0]))
     place.start(*lease, name="other", workers=1).wait_for("ready")
     stopped.signal(signal.SIGSTOP)
     assert place.end(job_id).status is JobState.SUCCEEDED
+    # Two attempts have overlapped: its workers were not stopped with it.
+    assert not is_gone(older)
     stopped.signal(signal.SIGCONT)
     stopped.wait_for("beginning anew")
+    wait_until(lambda: is_gone(older))
     stopped.wait_for("ready", times=2)
     assert place.store.get(job_id).result == b"null"
     (first, _), (_, second) = place.lines(path, 2)

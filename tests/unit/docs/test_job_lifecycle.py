@@ -23,6 +23,7 @@ from jobworker.supervisor.verdict import Intent, judge
 from tests.support.page import Page, quoted
 
 PAGE: Final = Page("job-lifecycle.md")
+ROOT: Final = Path(__file__).resolve().parents[3]
 WORDS: Final = " ".join(PAGE.text.split())
 LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua" / "includes"
 SETTLE: Final = (LUA / "settle.lua").read_text()
@@ -145,6 +146,16 @@ INTENTS: Final = (
 
 def pattern_of(message: str) -> re.Pattern[str]:
     return re.compile(re.escape(message).replace("…", ".+"))
+
+
+def test_that_attempts_never_overlap_is_said_only_of_one_supervisor() -> None:
+    assert "As long as one supervisor has a job, never" in PAGE.section("When two attempts overlap")
+    cases = " ".join(row[0] for row in PAGE.rows("When two attempts overlap"))
+    # tests/integration/supervisor/test_troubles.py makes two overlap by the second of them.
+    assert all(word in cases for word in ("cut off", "SIGSTOP", "paused", "killed with -9", "lost its last writes"))
+    for page in (PAGE.text, (ROOT / "ARCHITECTURE.md").read_text(), (ROOT / "README.md").read_text()):
+        flat = [sentence for sentence in re.split(r"[.:]\s", page) if "never overlap" in sentence]
+        assert all("under one supervisor" in sentence for sentence in flat), flat
 
 
 def test_everybody_who_may_kill_is_told() -> None:
