@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from jobworker.store.settings import ApiSettings, RedisSettings, Settings
+from tests.support.mortal import mortal
 from tests.support.reply import Reply
 
 PROGRAM = """
@@ -36,7 +37,7 @@ class ApiProcess:
         where = RedisSettings(url=redis) if isinstance(redis, str) else redis
         settings = Settings(redis=where, api=ApiSettings(**{**plain, **api}))
         command = [sys.executable, "-u", "-c", PROGRAM, msgspec.json.encode(settings).decode()]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(mortal(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log: list[str] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = Thread(target=self._read_log)

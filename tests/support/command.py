@@ -10,6 +10,7 @@ from typing import Self
 
 import psutil
 
+from tests.support.mortal import mortal
 from tests.support.waiting import wait_until
 
 
@@ -36,7 +37,7 @@ class Command:
         self._err = directory / "command.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                command,
+                mortal(command),
                 cwd=directory,
                 env=environ or clean_environment(),
                 stdin=subprocess.DEVNULL,

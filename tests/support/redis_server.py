@@ -10,6 +10,7 @@ from pathlib import Path
 import redis
 
 from jobworker.cli.embedded import find_server
+from tests.support.mortal import mortal
 
 
 def free_port() -> int:
@@ -57,7 +58,7 @@ class RedisServer:
             ),
         ]
         with (self.directory / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
+            self.process = subprocess.Popen(mortal(command), stdout=log, stderr=log, cwd=self.directory)
 
     def kill(self) -> None:
         """Kill it as a crash would (kill -9)."""
