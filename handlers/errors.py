@@ -1,5 +1,7 @@
 """Errors of the handlers, split by who must act. `Retry` and `Fail` are not among them: they are answers."""
 
+from typing import Self
+
 
 class HandlerError(Exception):
     """Something is wrong with a handler, its payload or its result."""
@@ -23,6 +25,12 @@ class LoadFailed(HandlerError):
 
 class InvalidPayload(HandlerError):
     """The payload does not fit the handler's annotation: whoever submitted the job must act."""
+
+    @classmethod
+    def misfit(cls, handler: str, why: str, payload: bytes) -> Self:
+        """Say why a payload does not fit; also where null comes from, which hardly anybody writes."""
+        hint = " (a request without payload counts as null)" if payload.strip() == b"null" else ""
+        return cls(f"the payload does not fit {handler}: {why}{hint}")
 
 
 class BadResult(HandlerError):

@@ -45,7 +45,7 @@ class Handler:
         try:
             return self.decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidPayload(f"the payload does not fit {self.type}: {error}") from error
+            raise InvalidPayload.misfit(self.type, str(error), payload) from error
 
 
 class Registry:

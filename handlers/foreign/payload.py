@@ -28,7 +28,8 @@ class PayloadSchema:
         """Raise InvalidPayload unless a payload fits."""
         error = next(self._validator.iter_errors(msgspec.json.decode(payload)), None)
         if error is not None:
-            raise InvalidPayload(f"the payload does not fit: {error.message} - at `{_path(error.instance_path)}`")
+            where = f"{error.message} - at `{_path(error.instance_path)}`"
+            raise InvalidPayload.misfit("its schema", where, payload)
 
 
 def read_schema(declared: dict[str, Any] | str, folder: Path) -> dict[str, Any]:

@@ -128,6 +128,15 @@ def test_a_payload_that_does_not_fit_is_refused_with_the_path(
     assert str(caught.value) == f"the payload does not fit taking: {sentence}"
 
 
+def test_who_has_given_no_payload_is_told_that_this_counts_as_null(registry: Registry) -> None:
+    with pytest.raises(InvalidPayload) as caught:
+        _taking(registry, Resize).decode(b"null")
+
+    assert str(caught.value) == (
+        "the payload does not fit taking: Expected `object`, got `null` (a request without payload counts as null)"
+    )
+
+
 def test_a_payload_that_is_not_utf8_is_refused(registry: Registry) -> None:
     with pytest.raises(InvalidPayload, match="invalid start byte"):
         _taking(registry, Any).decode(b'"\xff"')

@@ -41,11 +41,13 @@ def test_a_schema_is_published_and_kept(declarations: Declarations, where: str) 
     assert schema_of(handler)["required"] == ["n"]
     assert declarations.run({"n": [1]}) == {"n": [1]}
     with pytest.raises(
-        InvalidPayload, match=r'^the payload does not fit: "x" is not of type "number" - at `\$.n\[1\]`$'
+        InvalidPayload, match=r'^the payload does not fit its schema: "x" is not of type "number" - at `\$.n\[1\]`$'
     ):
         declarations.run({"n": [1, "x"]})
     with pytest.raises(InvalidPayload, match="required"):
         declarations.run({})
+    with pytest.raises(InvalidPayload, match=r"\(a request without payload counts as null\)$"):
+        declarations.run(None)
 
 
 @pytest.mark.parametrize(
