@@ -44,18 +44,8 @@ class RedisServer:
         assert program is not None
         command = [
             *(str(program), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
-            *(
-                "--save",
-                "",
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-                "--daemonize",
-                "no",
-                *self.options,
-                *options,
-            ),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"),
+            *(*self.options, *options),
         ]
         with (self.directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(mortal(command), stdout=log, stderr=log, cwd=self.directory)
