@@ -15,8 +15,9 @@ GOOD_LIFE_SECONDS: Final = 10.0
 class Brake:
     """Of one process, whose parent tells it of each start and each end."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], delays: Backoff = DELAYS) -> None:
         self._clock = clock
+        self._delays = delays
         self._started_at = 0.0
         self._quick_ends = 0
         #: When it is to be started again; None while it runs.
@@ -37,7 +38,7 @@ class Brake:
         now = self._clock()
         quick = now - self._started_at < GOOD_LIFE_SECONDS
         self._quick_ends = self._quick_ends + 1 if quick else 1
-        delay_seconds = DELAYS.delay_ms(self._quick_ends) / 1000
+        delay_seconds = self._delays.delay_ms(self._quick_ends) / 1000
         self.due_at = now + delay_seconds
         return delay_seconds
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from jobworker.cli.errors import Failed
 
 #: What the kernel takes as the path of a Unix socket, without the final zero.
 MAX_SOCKET_PATH_BYTES: Final = 107
-_PING_TIMEOUT_SECONDS: Final = 1.0
+_ANSWER_TIMEOUT_SECONDS: Final = 1.0
 _SOCKET: Final = "s"
 _LOG: Final = "server.log"
 #: Its append-only files: a directory since Redis 7, one file before.
@@ -70,9 +70,13 @@ class EmbeddedServer:
     Ends:  with `close`; the process is its Part's.
     """
 
-    def __init__(self, program: Path, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: Path, directory: Path, environ: Mapping[str, str], *, options: Sequence[str] = ()
+    ) -> None:
+        """Take `options` of the server to go before ours."""
         self.program = program
         self.directory = directory.absolute()
+        self._command = [str(program), *_OPTIONS, *options]
         self._environ = environ
         self._descriptor = self._open_directory()
         self._has_run = False
@@ -81,7 +85,7 @@ class EmbeddedServer:
     @property
     def url(self) -> str:
         """Where the other parts find it, as long as this process lives."""
-        return f"unix://{quote(self._address)}"
+        return f"unix://{quote(self.address)}"
 
     @property
     def log(self) -> Path:
@@ -107,9 +111,8 @@ class EmbeddedServer:
             raise Failed(f"a server of an earlier run still uses {self.directory}")
         try:
             with self.log.open("ab") as output:
-                command = [str(self.program), *_OPTIONS]
                 child = start_child(
-                    command, environ=self._environ, directory=self.directory, output=output, keep=[lock]
+                    self._command, environ=self._environ, directory=self.directory, output=output, keep=[lock]
                 )
         finally:
             os.close(lock)
@@ -118,14 +121,18 @@ class EmbeddedServer:
 
     def answers(self) -> bool:
         """Return whether it takes commands; not while it still loads its data."""
+        try:
+            return self.ask("PING") == "+PONG"
+        except OSError:
+            return False
+
+    def ask(self, command: str) -> str:
+        """Return the first line of its answer to a command. Raises OSError."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_PING_TIMEOUT_SECONDS)
-            try:
-                connection.connect(self._address)
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"+PONG")
-            except OSError:
-                return False
+            connection.settimeout(_ANSWER_TIMEOUT_SECONDS)
+            connection.connect(self.address)
+            connection.sendall(f"{command}\r\n".encode())
+            return connection.recv(4096).decode(errors="replace").partition("\r\n")[0]
 
     def last_words(self) -> str:
         """Return the end of its log, on one line."""
@@ -133,7 +140,8 @@ class EmbeddedServer:
         return " / ".join(line.strip() for line in lines[-2:]) or "it said nothing"
 
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
+        """The path of its socket."""
         path = str(self.directory / _SOCKET)
         if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
             return path

@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
-from jobworker.api.brake import Brake, fate_of
+from jobworker.api.brake import DELAYS, Brake, fate_of
 from jobworker.cli.errors import Failed
+from jobworker.store.backoff import Backoff
 
 log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("jobworker.up")
 
@@ -30,6 +31,7 @@ class Part:
         patience_seconds: float,
         is_ready: Callable[[], bool] = lambda: True,
         last_words: Callable[[], str] | None = None,
+        delays: Backoff = DELAYS,
     ) -> None:
         self.name = name
         #: How long it may take to end after SIGTERM.
@@ -38,12 +40,23 @@ class Part:
         self._spawn = spawn
         self._last_words = last_words
         self._process: subprocess.Popen[bytes] | None = None
-        self._brake = Brake(clock)
+        self._brake = Brake(clock, delays)
 
     @property
     def runs(self) -> bool:
         """Whether its process lives."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of its process; None before the first start."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def fate(self) -> str:
+        """How its process has ended."""
+        code = self._process.poll() if self._process is not None else None
+        return "it was not started" if code is None else fate_of(code)
 
     @property
     def due_at(self) -> float | None:
@@ -61,7 +74,7 @@ class Part:
         if self._brake.has_let_go:
             self._start_again()
         elif self.due_at is None and not self.runs:
-            self._hold(self._fate())
+            self._hold(self.fate)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its process, if that still lives."""
@@ -71,9 +84,9 @@ class Part:
     def why_it_ended(self) -> str | None:
         """Return what is to be said of a first start that failed; None if the process has said it itself."""
         if self._last_words is not None:
-            return f"the {self.name} did not start ({self._fate()}): {self._last_words()}"
+            return f"the {self.name} did not start ({self.fate}): {self._last_words()}"
         code = self._process.poll() if self._process is not None else None
-        return None if code is not None and code > 0 else f"the {self.name} did not start: {self._fate()}"
+        return None if code is not None and code > 0 else f"the {self.name} did not start: {self.fate}"
 
     def _start_again(self) -> None:
         try:
@@ -84,7 +97,3 @@ class Part:
     def _hold(self, fate: str) -> None:
         delay_seconds = self._brake.ended()
         log.warning("part ended; it is started again", part=self.name, fate=fate, after_seconds=delay_seconds)
-
-    def _fate(self) -> str:
-        code = self._process.poll() if self._process is not None else None
-        return "it was not started" if code is None else fate_of(code)
