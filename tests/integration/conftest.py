@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.proxy import Proxy
+from jobworker.cli.chaos.proxy import Proxy
 from tests.support.redis_server import RedisServer
 
 

@@ -7,6 +7,7 @@ import redis
 
 from jobworker.api.availability import Availability
 from jobworker.api.intake import Intake
+from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.errors import OutcomeUnknown, StoreUnavailable
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
@@ -14,7 +15,6 @@ from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.states import JobState
-from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 import redis
 
+from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.keys import Keys
 from jobworker.store.scripts import script
 from tests.support.api_process import ApiProcess, running_api
-from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.reply import Reply
 from tests.support.waiting import wait_until

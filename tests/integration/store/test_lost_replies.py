@@ -9,6 +9,7 @@ import pytest
 import redis
 import redis.asyncio
 
+from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.claims import ExchangeAnswer, Wanted
 from jobworker.store.connection import connect, connect_async
 from jobworker.store.errors import StoreUnavailable
@@ -21,7 +22,6 @@ from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
 from tests.support.audit import audit
-from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 from tests.support.world import settling

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.states import JobState
 from jobworker.supervisor.board import boottime_ns
 from tests.support.gate import Gate
-from tests.support.proxy import Proxy
 from tests.support.supervisor_process import Workplace
 from tests.support.waiting import wait_until
 

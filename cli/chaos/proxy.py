@@ -13,10 +13,11 @@ Pair = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 class Proxy:
     """Passes bytes on until it is told to do otherwise; every method has taken effect when it returns."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target: int | str) -> None:
+        """Lead to a port on loopback, or to the path of a Unix socket."""
         self.port = 0
         self.replies_lost = 0
-        self._target_port = target_port
+        self._target = target
         self._delay_seconds = 0.0
         #: The connections, each with the event of its end.
         self._pairs: dict[Pair, asyncio.Event] = {}
@@ -31,10 +32,12 @@ class Proxy:
 
     @property
     def url(self) -> str:
+        """Where clients of Redis find it."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def connections(self) -> int:
+        """How many are open."""
         return len(self._pairs)
 
     def pass_on(self) -> None:
@@ -65,6 +68,7 @@ class Proxy:
         self._do(self._close_server())
 
     def close(self) -> None:
+        """End every connection, and the thread."""
         self._do(self._close_server())
         self._do(self._end_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -117,9 +121,14 @@ class Proxy:
         # A closed socket is given back one turn of the loop later.
         await asyncio.sleep(0)
 
+    async def _open_target(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, str):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            target_reader, target_writer = await self._open_target()
         except OSError:
             _abort((writer, writer))
             return

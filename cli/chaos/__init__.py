@@ -1,0 +1,1 @@
+"""`jobworker chaos`: everything is started, much is killed, and what was accepted is counted."""
