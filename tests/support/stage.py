@@ -10,12 +10,12 @@ from typing import Any
 import redis
 from msgspec import Struct
 
+from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.settings import RedisSettings
 from jobworker.supervisor.beatfile import Beat, BeatFile
 from jobworker.supervisor.files import beat_file
 from tests.support.api_process import ApiProcess, running_api
 from tests.support.command import Command
-from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer
 from tests.support.reply import Reply
 from tests.support.supervisor_process import Workplace

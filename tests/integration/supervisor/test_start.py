@@ -1,7 +1,7 @@
 """Starts and takeovers: interrupted, without proof, as PID 1, and with code that changes on disk."""
 
-import shutil
 import os
+import shutil
 import signal
 import subprocess
 import time
