@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -72,13 +72,14 @@ def server() -> Iterator[Server]:
 
 @contextmanager
 def process(command: Sequence[str], folder: Path, stderr: int | None = None) -> Iterator[psutil.Popen]:
-    """Run a process in `folder`, and have it end."""
+    """Run a process in `folder`, and have it end, unless it has."""
     nothing = subprocess.DEVNULL
     running = psutil.Popen(command, cwd=folder, env=ENVIRON, stdin=nothing, stdout=nothing, stderr=stderr)
     try:
         yield running
     finally:
-        running.terminate()
+        with suppress(psutil.NoSuchProcess):
+            running.terminate()
         running.wait()
 
 
