@@ -90,17 +90,24 @@ class Incarnation:
         terms: Terms,
         *,
         lock_id: str,
+        number: int = 1,
         proofs: Sequence[str] = (),
     ) -> Self:
-        """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead."""
+        """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead.
+
+        `number`: how many times this process has asked, this one included: by it a late copy of a call that was given up
+        is told, raises OldCall and does nothing.
+        """
         fields = {**msgspec.to_builtins(who), "lease_ms": terms.lease_ms, "roster": msgspec.json.encode(Roster())}
         record = [item for field, value in fields.items() for item in (field, value)]
         reply = await _run(
             caller,
             "register",
             [keys.supervisor(name), keys.supervisors, keys.meta],
-            [name, terms.lease_ms, lock_id, SCHEMA, len(proofs), *proofs, *record],
+            [name, terms.lease_ms, lock_id, SCHEMA, number, len(proofs), *proofs, *record],
         )
+        if reply[0] == b"old":
+            raise OldCall
         if reply[0] == b"in_use":
             pid, host, left_ms = reply[1:]
             raise NameInUse(name, pid.decode(), host.decode(), int(left_ms))

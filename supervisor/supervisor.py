@@ -107,6 +107,8 @@ class Supervisor:
         self._roster = RosterKeeper(self._pool, self._breaker, loop.lag, self._stale)
         self._keys = Keys(settings.redis.prefix)
         self._session: Session | None = None
+        #: How many times we have asked to be registered.
+        self._registrations = 0
         self._registering = Trouble("jobworker.supervisor")
         file = BeatFile(beat_file(Path(settings.state.dir), settings.supervisor.name))
         self._beacon = Beacon(file, notifier, self._what_is_the_matter)
@@ -295,10 +297,18 @@ class Supervisor:
         )
         # Our own id is a proof too: a register whose answer was lost, or our own incarnation that was reaped.
         proofs = [self._lock.id, *self._lock.proofs]
+        self._registrations += 1
         caller = connect_wire(settings.redis.url, timeout_seconds=settings.redis.timeout)
         try:
             incarnation = await Incarnation.register(
-                caller, self._keys, mine.name, who, terms, lock_id=self._lock.id, proofs=proofs
+                caller,
+                self._keys,
+                mine.name,
+                who,
+                terms,
+                lock_id=self._lock.id,
+                number=self._registrations,
+                proofs=proofs,
             )
             self._lock.registered()
             await incarnation.publish(list(self._pool.catalogue.values()), self._pool.size)

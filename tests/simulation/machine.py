@@ -91,6 +91,8 @@ class Machine:
     def __init__(self, name: str, loop: SimulatedLoop, network: Network, random: Random, story: Story) -> None:
         self.name = name
         self.runs: list[Run] = []
+        #: What must not be why one of its supervisors has ended.
+        self.failures: list[str] = []
         self._loop = loop
         self._network = network
         self._random = random
@@ -130,14 +132,21 @@ class Machine:
             self.start()
 
     async def _live(self) -> None:
+        table = self._table
         try:
             exit_code = await self._supervisor.run()
         except* SupervisorError as group:
             # Of the watchdog's, for example: whoever supervises it starts it again.
-            self._story.tell(self.name, f"ends: {_first(group)}")
+            why = str(_first(group))
+            self._story.tell(self.name, f"ends: {why}")
+            if "taken over" in why:
+                self.failures.append(f"{self.name}: {why}, but there is no other process of this name")
             self._loop.call_later(RESTART_SECONDS, self.restart, context=contextvars.Context())
         else:
             self._story.tell(self.name, f"ends with {exit_code}")
+        finally:
+            # Its workers follow it.
+            table.kill_all()
 
     def kill(self) -> None:
         """As SIGKILL does: its workers follow it."""

@@ -83,7 +83,7 @@ class Simulation:
             runs=[run for machine in self._machines for run in machine.runs],
             records={job_id: self._store.get(job_id) for job_id in self._jobs},
             flaws=list(Audit(self._server.client, KEYS, Retention(), most=None).run().flaws),
-            failures=self._failures,
+            failures=[*self._failures, *(why for machine in self._machines for why in machine.failures)],
             stopped_hosts={machine.name for machine in self._machines if machine.was_stopped},
             reaped=self._network.reaped,
         )

@@ -91,6 +91,11 @@ def without_putting_back(source: str) -> str:
     return source.replace("if held[index[i]] ~= index[i + 1] then", "if false then")
 
 
+def without_counting(source: str) -> str:
+    """A late copy of `register` is taken for a new one."""
+    return source.replace("if old[3] == lock_id and tonumber(old[6] or 0) >= number then return {'old'} end", "")
+
+
 Edit = Callable[[str], str]
 LeftOut = Callable[[], AbstractContextManager[Any]]
 #: Each with how it is left out, in the scripts or in the supervisor, and what is broken then.
@@ -98,6 +103,7 @@ RULES: Final[dict[str, tuple[Edit, LeftOut, str]]] = {
     "deadlines are watched": (str, lambda: patch.object(Deadlines, "set"), "its timeout is"),
     "who was cut off reconciles": (str, lambda: patch.object(Exchange, "_agree", agree_on_nothing), "has not ended"),
     "reconcile puts back what nobody holds": (without_putting_back, nullcontext, "has not ended"),
+    "a late register does nothing": (without_counting, nullcontext, "no other process of this name"),
     "exclusive attempts are fenced": (
         str,
         lambda: patch.object(Desk, "fence", return_value=0),

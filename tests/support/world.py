@@ -1,6 +1,7 @@
 """The store from both sides on one watched server: what a test of the scripts talks to."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -37,6 +38,7 @@ class World:
         #: What runs scripts in threads.
         self.watched = cast("redis.Redis", WatchedRedis(self.client, self.client))
         self.store = JobStore(self.watched, self.keys, retention)
+        self._registrations = itertools.count(1)
         self._runner = asyncio.Runner()
         self._async_client = source.connect_async()
         self._watched = cast("redis.asyncio.Redis", WatchedAsyncRedis(self._async_client, self.client))
@@ -54,14 +56,16 @@ class World:
         name: str = "alpha",
         *,
         lock_id: str = "lock",
+        number: int | None = None,
         proofs: Sequence[str] = (),
         terms: Terms | None = None,
         **who: Any,
     ) -> "Supervisor":
         registration = Registration(**{"host": "host", "pid": 4711, "version": "1", "workers": 2, **who})
         terms = terms or self.terms
+        number = next(self._registrations) if number is None else number
         registering = Incarnation.register(
-            self._watched, self.keys, name, registration, terms, lock_id=lock_id, proofs=proofs
+            self._watched, self.keys, name, registration, terms, lock_id=lock_id, number=number, proofs=proofs
         )
         return Supervisor(self, self.run(registering))
 

@@ -128,7 +128,7 @@ def test_a_full_server_lets_the_supervisors_empty_the_queue(own_server: RedisSer
         who = Registration(host="host", pid=1, version="1", workers=1)
         alpha = await Incarnation.register(client, keys, "alpha", who, Terms(), lock_id="lock")
         await alpha.leave()
-        alpha = await Incarnation.register(client, keys, "alpha", who, Terms(), lock_id="lock")
+        alpha = await Incarnation.register(client, keys, "alpha", who, Terms(), lock_id="lock", number=2)
         await alpha.publish([], 2)
         assert (await alpha.beat(Roster())).running == 0
         (claim,) = (await alpha.exchange(1, [], [Wanted(1)])).claims

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
+from jobworker.store.incarnation import OldCall
 from tests.support.watched_redis import START_MS
 from tests.support.world import LEASE_MS, Supervisor, World
 
@@ -35,6 +36,7 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
         "supervisor:alpha": {
             "epoch": str(alpha.epoch),
             "lock_id": "lock-1",
+        "registration": "1",
             "lease_end": str(START_MS + LEASE_MS),
             "held_since": str(START_MS),
             "proven": "0",
@@ -97,6 +99,18 @@ def test_a_namesake_is_taken_over_at_once_by_who_holds_its_lock(world: World) ->
     assert new.epoch == old.epoch + 1
     assert world.snapshot()["supervisor:alpha"]["proven"] == "1"
     assert world.snapshot()["supervisor:alpha"]["lock_id"] == "lock-2"
+
+
+def test_a_late_copy_of_a_call_that_was_given_up_ends_nothing(world: World) -> None:
+    alpha = world.register("alpha", lock_id="lock-1", number=2, proofs=["lock-1"])
+    before = world.snapshot()
+    for late in (1, 2):
+        with pytest.raises(OldCall):
+            world.register("alpha", lock_id="lock-1", number=late, proofs=["lock-1"])
+    assert world.snapshot() == before
+    alpha.beat()
+    # Another process counts anew.
+    assert world.register("alpha", lock_id="lock-2", number=1, proofs=["lock-1"]).epoch > alpha.epoch
 
 
 def test_proof_counts_for_one_start_only(world: World) -> None:
