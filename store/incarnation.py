@@ -95,8 +95,8 @@ class Incarnation:
     ) -> Self:
         """Begin an incarnation. Raises NameInUse while a living namesake is not proven dead.
 
-        `number`: how many times this process has asked, this one included: by it a late copy of a call that was given up
-        is told, raises OldCall and does nothing.
+        `number`: how many times this process has asked, this one included; by it a late copy of a call that was given
+        up is told, which raises OldCall and does nothing.
         """
         fields = {**msgspec.to_builtins(who), "lease_ms": terms.lease_ms, "roster": msgspec.json.encode(Roster())}
         record = [item for field, value in fields.items() for item in (field, value)]
