@@ -36,7 +36,7 @@ def test_a_first_start_writes_its_record_and_its_lease(world: World) -> None:
         "supervisor:alpha": {
             "epoch": str(alpha.epoch),
             "lock_id": "lock-1",
-        "registration": "1",
+            "registration": "1",
             "lease_end": str(START_MS + LEASE_MS),
             "held_since": str(START_MS),
             "proven": "0",
