@@ -2,12 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jobworker.handlers.joblog import JOB_LOG
+from jobworker.handlers.submission import Submissions
 
 
 def _tell_nobody(_fraction: float | None, _message: str) -> None:
@@ -31,6 +33,8 @@ class Job(Struct, frozen=True, kw_only=True):
     deadline_monotonic: float | None = None
     #: Takes each progress.
     tell_progress: Callable[[float | None, str], object] = _tell_nobody
+    #: Keeps what is submitted.
+    submissions: Submissions = field(default_factory=Submissions)
 
     @property
     def seconds_left(self) -> float | None:
@@ -53,3 +57,38 @@ class Job(Struct, frozen=True, kw_only=True):
         if fraction is not None and not 0 <= fraction <= 1:
             raise ValueError(f"the fraction of a progress is a number from 0 to 1, not {fraction}")
         self.tell_progress(fraction, message)
+
+    def submit(
+        self,
+        type: str,  # noqa: A002 - the word of the API
+        payload: Any = None,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: float | None = None,
+        run_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        timeout: float | None = None,
+        max_attempts: int | None = None,
+        max_crashes: int | None = None,
+        backoff: Mapping[str, Any] | None = None,
+        memory_limit_mb: int | None = None,
+    ) -> str:
+        """Submit a follow-up job, and return its id. It exists as soon as this one has succeeded, and only then.
+
+        The options are those of `POST /jobs`, times are seconds and aware datetimes. Raises InvalidSubmission when one
+        is out of its range, or beyond 200 jobs or 1 MiB of payloads an attempt.
+        """
+        options = {
+            "queue": queue,
+            "priority": priority,
+            "delay": delay,
+            "run_at": run_at,
+            "expires_at": expires_at,
+            "timeout": timeout,
+            "max_attempts": max_attempts,
+            "max_crashes": max_crashes,
+            "backoff": backoff,
+            "memory_limit_mb": memory_limit_mb,
+        }
+        return self.submissions.add(self.id, type, payload, options)

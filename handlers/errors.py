@@ -37,6 +37,10 @@ class BadResult(HandlerError):
     """What the handler returned cannot be the job's result: its author must act."""
 
 
+class InvalidSubmission(HandlerError):
+    """What a handler gave to `job.submit` cannot be a job: its author must act."""
+
+
 class ProgramFailed(HandlerError):
     """The program of an `exec` handler did not run, or ended with another exit code than 0: its author must act."""
 

@@ -8,11 +8,13 @@ MAX_RESULT_BYTES: Final = 1024 * 1024
 MAX_JSON_DEPTH: Final = 64
 #: Every API process compiles every schema, and puts it into its OpenAPI document.
 MAX_SCHEMA_BYTES: Final = 64 * 1024
+MAX_DELAY_SECONDS: Final = 366 * 86_400
 MAX_RETRY_SECONDS: Final = 366 * 86_400
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 Priority = Annotated[int, Meta(ge=1, le=10)]
+DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=100)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1000)]

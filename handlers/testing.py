@@ -13,6 +13,7 @@ from jobworker.handlers.context import Job
 from jobworker.handlers.errors import UnknownHandler
 from jobworker.handlers.registry import DEFAULT, Handler, Registry
 from jobworker.handlers.result import encode_result
+from jobworker.handlers.submission import FollowUp
 
 
 def run(
@@ -24,11 +25,13 @@ def run(
     attempt: int = 1,
     max_attempts: int = 3,
     timeout: float | None = None,
+    submitted: list[FollowUp] | None = None,
 ) -> Any:
     """Return the result as a client would read it, or raise what the handler raises.
 
-    `timeout` only sets what `job.seconds_left` counts down: nothing is killed here. Import the handler's module
-    first. An `async def` handler gets an event loop of its own: call this from a plain test, not from a coroutine.
+    `timeout` only sets what `job.seconds_left` counts down: nothing is killed here. `submitted` gets the follow-up jobs
+    of a handler that has succeeded. Import the handler's module first. An `async def` handler gets an event loop of its
+    own: call this from a plain test, not from a coroutine.
     """
     declare_builtins(registry)
     handler = _find(type, registry)
@@ -43,7 +46,11 @@ def run(
         deadline_monotonic=None if timeout is None else time.monotonic() + timeout,
     )
     value = handler.decode(msgspec.json.encode(payload))
-    return msgspec.json.decode(encode_result(call(handler, value, job)))
+    result = encode_result(call(handler, value, job))
+    follow_ups = job.submissions.close()
+    if submitted is not None:
+        submitted += follow_ups
+    return msgspec.json.decode(result)
 
 
 def _find(handler_type: str, registry: Registry) -> Handler:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
-from jobworker.store.job import AttemptDetail, ErrorInfo, Note, Receipt
+from jobworker.store.job import AttemptDetail, ErrorInfo, NewJob, Note, Receipt
 from jobworker.store.report import LogChunk, chunk_arguments, chunks_bytes
 from jobworker.store.request import Request
 from jobworker.store.scripts import Argument
@@ -124,15 +124,19 @@ class Settle(Struct, frozen=True):
     log: tuple[LogChunk, ...] = ()
     #: Of the job, for the sums; Redis knows it. "": nobody could read it.
     type: str = ""
+    #: Jobs to store if it succeeds.
+    follow_ups: tuple[NewJob, ...] = ()
 
     def arguments(self) -> list[Argument]:
-        """Return the arguments that `lua/exchange.lua` takes, thirteen and three a chunk of output."""
+        """Return the arguments that `lua/exchange.lua` takes: fourteen, three a chunk of output, follow-ups."""
         head: list[Argument] = [self.id, self.token, self.outcome.value, int(self.final), self.delay_ms, self.reason]
         opaque = [
             b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)
         ]
         budgets = [self.max_attempts, self.max_crashes]
-        return [*head, opaque[0], self.result, *opaque[1:], *budgets, *chunk_arguments(self.log)]
+        jobs = [argument for job in self.follow_ups for argument in job.arguments()]
+        said = [opaque[0], self.result, *opaque[1:], *budgets, *chunk_arguments(self.log)]
+        return [*head, *said, len(self.follow_ups), *jobs]
 
     @property
     def attempted(self) -> Attempted:
@@ -144,7 +148,8 @@ class Settle(Struct, frozen=True):
         """How much it adds to a call, roughly: what is not bounded elsewhere."""
         traceback = len(self.error.traceback or "") if self.error else 0
         stack = len(self.detail.stack or "") if self.detail else 0
-        return len(self.result) + 2 * traceback + stack + chunks_bytes(self.log) + 200
+        follow_ups = sum(job.size_bytes for job in self.follow_ups)
+        return len(self.result) + 2 * traceback + stack + chunks_bytes(self.log) + follow_ups + 200
 
 
 class Wanted(Struct, frozen=True):

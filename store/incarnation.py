@@ -23,7 +23,7 @@ from jobworker.store.claims import (
 from jobworker.store.connection import FOREIGN, translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_SWEPT_JOBS, MAX_TYPES
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_QUEUES, MAX_SWEPT_JOBS, MAX_TYPES
 from jobworker.store.report import AttemptReport
 from jobworker.store.request import Request
 from jobworker.store.retention import Retention
@@ -76,9 +76,9 @@ class Incarnation:
         self._head: Final[list[Argument]] = [keys.base, name, epoch]
         self._exchange_keys: Final = [
             *(keys.supervisor(name), keys.running(name, epoch), keys.meta, keys.queues),
-            *(keys.scheduled, keys.expiring, keys.paused),
+            *(keys.scheduled, keys.expiring, keys.paused, keys.types),
         ]
-        self._exchange_limits: Final = [*terms.retention.arguments(), MAX_BATCH_BYTES]
+        self._exchange_limits: Final = [*terms.retention.arguments(), MAX_BATCH_BYTES, MAX_QUEUES, MAX_TYPES]
 
     @classmethod
     async def register(
@@ -165,6 +165,11 @@ class Incarnation:
             claims=[claim for claim in claims if isinstance(claim, Claim)],
             unreadable=[claim for claim in claims if isinstance(claim, Unreadable)],
         )
+
+    async def declared(self, types: Sequence[str]) -> dict[str, HandlerEntry]:
+        """Return what the supervisors of the last seven days say of these types, as far as they know them."""
+        values = await _run(self._caller, "declared", [self._keys.handlers], list(types))
+        return {name: HandlerEntry.decode(value) for name, value in zip(types, values, strict=True) if value}
 
     async def report(self, reports: Sequence[AttemptReport]) -> list[str]:
         """Write down what running attempts tell of themselves, 200 of them or 4 MiB at most.

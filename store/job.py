@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.report import Progress
+from jobworker.store.scripts import Argument
 from jobworker.store.states import ENDED, JobState, KilledBy, Outcome
 
 
@@ -28,6 +29,25 @@ class NewJob(Struct, frozen=True):
     max_crashes: int | None = None
     backoff: Backoff | None = None
     memory_limit_mb: int | None = None
+
+    def arguments(self) -> list[Argument]:
+        """Return the arguments that `lua/includes/storing.lua` takes."""
+        optional: dict[str, Argument | None] = {
+            "timeout_ms": self.timeout_ms,
+            "max_attempts": self.max_attempts,
+            "max_crashes": self.max_crashes,
+            "memory_limit_mb": self.memory_limit_mb,
+            "backoff": None if self.backoff is None else msgspec.json.encode(self.backoff),
+        }
+        fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
+        head: list[Argument] = [self.id, self.type, self.queue, self.priority, self.payload, self.delay_ms]
+        times: list[Argument] = ["" if time is None else time for time in (self.run_at_ms, self.expires_at_ms)]
+        return [*head, *times, len(fields), *fields]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it adds to a call, roughly: two names may be long."""
+        return len(self.payload) + len(self.type) + len(self.queue) + 400
 
 
 class Note(Struct, frozen=True):

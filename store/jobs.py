@@ -62,9 +62,8 @@ class JobStore:
         keys = self._keys
         arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
-            arguments += _enqueue_arguments(job)
-        indexes = [keys.meta, keys.queues, keys.types, keys.scheduled, keys.expiring, keys.created]
-        reply = self._run("enqueue", indexes, arguments)
+            arguments += job.arguments()
+        reply = self._run("enqueue", [keys.meta, keys.queues, keys.types], arguments)
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
@@ -158,17 +157,3 @@ def _check(job_id: str, reply: list[bytes]) -> bytes:
     if reply[0] in (b"ended", b"not_ended"):
         raise WrongState(job_id, reply[1].decode())
     return reply[0]
-
-
-def _enqueue_arguments(job: NewJob) -> list[Argument]:
-    optional: dict[str, Argument | None] = {
-        "timeout_ms": job.timeout_ms,
-        "max_attempts": job.max_attempts,
-        "max_crashes": job.max_crashes,
-        "memory_limit_mb": job.memory_limit_mb,
-        "backoff": None if job.backoff is None else msgspec.json.encode(job.backoff),
-    }
-    fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
-    head: list[Argument] = [job.id, job.type, job.queue, job.priority, job.payload, job.delay_ms]
-    times: list[Argument] = ["" if time is None else time for time in (job.run_at_ms, job.expires_at_ms)]
-    return [*head, *times, len(fields), *fields]

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle, islice
 from typing import Final
 
+import msgspec
 import structlog
 
 from jobworker.store.backoff import Backoff
@@ -45,6 +46,7 @@ class Exchange:
         self.stayed_idle: Callable[[], None]
         self.settled: Callable[[Settle], None]
         self.refused: Callable[[Attempted, str], None]
+        self.complete: Callable[[list[Settle]], Awaitable[list[Settle]]]
         self._incarnation = incarnation
         self._pool = pool
         self._desk = desk
@@ -176,6 +178,7 @@ class Exchange:
         batch = self._next_batch()
         self._open = True
         try:
+            batch = await self.complete(batch)
             answer = await self._incarnation.exchange(self._call, batch, wanted, self._turns.queues)
         except EpochLost:
             raise
@@ -192,10 +195,12 @@ class Exchange:
 
     def _next_batch(self) -> list[Settle]:
         batch: list[Settle] = []
-        size_bytes = 0
+        size_bytes = jobs = 0
         for settle in self._settles:
             size_bytes += settle.size_bytes
-            if len(batch) == MAX_BATCH_JOBS or (batch and size_bytes > MAX_BATCH_BYTES):
+            jobs += 1 + len(settle.follow_ups)
+            # One alone may be above: 200 follow-ups and itself.
+            if batch and (jobs > MAX_BATCH_JOBS or size_bytes > MAX_BATCH_BYTES):
                 break
             batch.append(settle)
         return batch
@@ -206,7 +211,7 @@ class Exchange:
             if word in ("stale", "missing"):
                 self.refused(settle.attempted, word)
             else:
-                self.settled(settle)
+                self.settled(_as_taken(settle, word))
         self._next_due_ms = answer.next_due_ms
         begun = [self._hand_out(claim) for claim in answer.claims]
         # Nothing but jobs that are held back: thousands may stand before those that can run. What is claimed too much
@@ -265,3 +270,11 @@ class Exchange:
     def held(self) -> list[Attempted]:
         """Return everything that our running index must hold: what runs, and what ended and is not settled yet."""
         return [*self._desk.held(), *(settle.attempted for settle in self._settles)]
+
+
+def _as_taken(settle: Settle, word: str) -> Settle:
+    """Return what was settled: a success whose follow-up jobs Redis had no room for is none."""
+    if settle.outcome is not Outcome.SUCCEEDED or word == "succeeded":
+        return settle
+    log.warning("the follow-up jobs of a job cannot be stored; it has failed", job=settle.id, type=settle.type)
+    return msgspec.structs.replace(settle, outcome=Outcome.BAD_RESULT)

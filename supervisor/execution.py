@@ -85,8 +85,9 @@ class Execution:
             if assignment.soft_timeout_seconds is not None:
                 handler = self._interrupter.guard(handler, token, assignment.soft_timeout_seconds)
             # A fresh context a job: what one sets in context variables, the next does not see.
-            value = contextvars.Context().run(call, handler, payload, self._job(assignment), self._run_async)
-            return Report(token, Outcome.SUCCEEDED, result=encode_result(value))
+            job = self._job(assignment)
+            value = contextvars.Context().run(call, handler, payload, job, self._run_async)
+            return Report(token, Outcome.SUCCEEDED, result=encode_result(value), follow_ups=job.submissions.close())
         except BaseException as error:  # SystemExit, KeyboardInterrupt and their like are the handler's failure too
             return _report_error(token, error)
 

@@ -7,6 +7,7 @@ Payloads and results are opaque bytes here.
 import msgspec
 from msgspec import Struct
 
+from jobworker.handlers.submission import FollowUp
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.job import ErrorInfo, Receipt
 from jobworker.store.states import Outcome
@@ -72,6 +73,8 @@ class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     receipt: Receipt | None = None
     #: Why this worker takes no further job ("" when it does).
     retiring: str = ""
+    #: What it has submitted, to be stored if it succeeds.
+    follow_ups: tuple[FollowUp, ...] = ()
     #: Programs that the job left running and the worker has ended.
     ended: tuple[str, ...] = ()
 

@@ -24,6 +24,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.reporter import Reporter
 from jobworker.supervisor.requests import Requests
 from jobworker.supervisor.roster import RosterKeeper
+from jobworker.supervisor.routes import Routes
 from jobworker.supervisor.stale import StaleWrites
 from jobworker.supervisor.tally import Tally
 from jobworker.supervisor.ticks import until_tick
@@ -102,6 +103,7 @@ class Session:
         self._tally = Tally(self._keeping.tally)
         self._exchange.settled = self._tally.settled
         self._exchange.refused = stale.refused
+        self._exchange.complete = Routes(lambda: pool.catalogue, incarnation.declared, settings.jobs).complete
 
     @property
     def running(self) -> int:

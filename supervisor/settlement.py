@@ -9,6 +9,7 @@ from jobworker.store.states import FAILURES, FREE, Outcome
 from jobworker.supervisor.breaker import Refusal
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.messages import Report
+from jobworker.supervisor.routes import new_job
 from jobworker.supervisor.verdict import Verdict
 
 #: A type without a handler here is tried again after between one and this many seconds: a deploy may be rolling.
@@ -33,6 +34,7 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
         result=report.result,
         receipt=report.receipt,
         detail=detail if keep else None,
+        follow_ups=tuple(map(new_job, report.follow_ups)),
     )
 
 

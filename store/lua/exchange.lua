@@ -1,11 +1,13 @@
--- exchange: settle what ended, promote what is due, claim for idle workers.
+-- exchange: settle what ended, store the follow-up jobs of what succeeded, promote what is due, claim for idle workers.
 -- Promise: numbered calls. A repeat of the last call answers as it did and does nothing again; an older one does nothing.
 --   A job is in exactly one index before and after. Nothing is claimed once the lease has ended.
 -- KEYS  1 record of the name (hash)  2 running (hash)  3 meta (hash)  4 queues (set)  5 scheduled (zset)
---       6 expiring (zset)  7 paused (hash)
+--       6 expiring (zset)  7 paused (hash)  8 types (set)
 -- ARGV  1 base  2 name  3 epoch  4 call id  5 6 7 retention  8 most bytes to claim
---       9 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
---         max attempts, max crashes, number of chunks of output, each: at, read ms, bytes;
+--       9 how many queues may exist  10 how many types
+--       11 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
+--         max attempts, max crashes, number of chunks of output, each: at, read ms, bytes,
+--         number of follow-up jobs, each as read_job takes it;
 --       then number of queues served (0: all), each a name;
 --       then number of claims wanted, each: worker pid, queue preferred ('': none)
 -- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as claimed_row lists it
@@ -18,10 +20,12 @@
 -- include: holding
 -- include: appending
 -- include: settle
+-- include: storing
+-- include: followups
 -- include: incarnation
 -- include: claim
 local record, running, meta, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local scheduled, expiring, paused = KEYS[5], KEYS[6], KEYS[7]
+local scheduled, expiring, paused, types = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local base, name, epoch, call, max_bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[8])
 local holder = holder_of(base, name, epoch, retention(5))
 
@@ -39,21 +43,27 @@ if call == last_call then
   return {'ok', due_in(), words, jobs}
 end
 
-local take = arguments_after(8)
+local take = arguments_after(10)
 
-local words = {}
+local words, promoted, names = {}, {}, nil
 for i = 1, tonumber(take()) do
   local id, token = take(), take()
-  words[i] = settle(holder, id, token, {outcome = take(), final = take(), delay_ms = take(), reason = take(),
-    error = take(), result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take(),
-    log = take_chunks(take)})
+  local attempt = {outcome = take(), final = take(), delay_ms = take(), reason = take(), error = take(),
+    result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take(),
+    log = take_chunks(take)}
+  local follow_ups = {}
+  for j = 1, tonumber(take()) do follow_ups[j] = read_job(take) end
+  if #follow_ups > 0 and not names then
+    names = {queues = register_of(queues, ARGV[9]), types = register_of(types, ARGV[10])}
+  end
+  words[i] = settle_with(holder, meta, names, follow_ups, id, token, attempt, promoted)
 end
 
 file_settled(holder)
 
-local next_due, promoted = due_in(), {}
+local next_due = due_in()
 if next_due == 0 then
-  promoted = promote_due(base, meta, scheduled)
+  promote_due(base, meta, scheduled, promoted)
   next_due = due_in()
 end
 expire_due(base, expiring, holder.limits)

@@ -1,8 +1,7 @@
 -- Claiming: which job is next, and the attempt that begins with it.
 
--- Due jobs become pending, at most 200 a call. Returns the queues they are in.
-local function promote_due(base, meta, scheduled)
-  local promoted = {}
+-- Due jobs become pending, at most 200 a call. Adds to `promoted` the queues they are in.
+local function promote_due(base, meta, scheduled, promoted)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled, '-inf', integer(now), 'LIMIT', 0, 200)) do
     local job = base .. 'job:' .. id
     local found = redis.call('HMGET', job, 'queue', 'priority', 'sequence', 'token', 'held')
@@ -16,7 +15,6 @@ local function promote_due(base, meta, scheduled)
       promoted[found[1]] = true
     end
   end
-  return promoted
 end
 
 -- Ends what was not started in time, at most 100 a call; also in paused queues.

@@ -17,7 +17,8 @@ from jobworker.handlers.foreign.declaring import ExecTable, HttpTable
 from jobworker.handlers.foreign.program import variables_of
 from jobworker.handlers.limits import MAX_JSON_DEPTH, MAX_RESULT_BYTES
 from jobworker.store.backoff import Backoff
-from jobworker.store.job import JobRecord
+from jobworker.store.job import JobRecord, JobSummary
+from jobworker.store.listing import JobFilter
 from tests.support.page import Page, quoted
 from tests.support.supervisor_process import Workplace
 
@@ -47,8 +48,14 @@ def test_every_job_of_the_page_comes_to_what_the_page_says(place: Workplace) -> 
         job = place.end(job_id)
         assert job.status == status, job.error
         assert re.fullmatch(re.escape(told).replace("…", r"\d+"), came_to(job)), kind
+    submitted = [record for record in listed(place) if record.id not in ids]
+    assert sorted(record.type for record in submitted) == ["report.write", "shop.order", "shop.order"]
     declared = set(re.findall(r'@handler\("([^"]+)"', files()["work.py"]))
     assert {row[0] for row in rows} == declared
+
+
+def listed(place: Workplace) -> tuple[JobSummary, ...]:
+    return tuple(place.store.list_jobs(JobFilter(), limit=200).jobs)
 
 
 def came_to(job: JobRecord) -> str:
@@ -105,8 +112,8 @@ def test_every_option_of_a_declaration_is_told_and_no_other() -> None:
 
 def test_every_attribute_of_a_job_is_told_and_no_other() -> None:
     attributes = {quoted(row[0])[0] for row in PAGE.rows("The job")}
-    properties = {"seconds_left", "progress", "log"}
-    assert attributes == {*Job.__struct_fields__, *properties} - {"tell_progress"}
+    properties = {"seconds_left", "progress", "log", "submit"}
+    assert attributes == {*Job.__struct_fields__, *properties} - {"tell_progress", "submissions"}
 
 
 def test_the_limits_of_a_result_are_those_of_the_code() -> None:

@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 WORDS: Final = " ".join(PAGE.text.split())
 LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua" / "includes"
 SETTLE: Final = (LUA / "settle.lua").read_text()
+FOLLOW_UPS: Final = (LUA / "followups.lua").read_text()
 ENDING: Final = (LUA / "ending.lua").read_text()
 
 Edges = set[tuple[str, str]]
@@ -76,8 +77,9 @@ def test_the_reasons_are_those_that_scripts_and_supervisors_write() -> None:
     hopeless = re.search(r"HOPELESS = \{(.*?)\}", SETTLE)
     assert hopeless
     written = {*re.findall(r"return 'failed', '(\w+)'", SETTLE), *re.findall(r"'(\w+)'", hopeless[1])}
+    refused = re.findall(r"attempt\.reason.* = .*?'(follow_\w+)'", FOLLOW_UPS)
     damaged = set_aside(Unreadable(Attempted("id", 1), "why")).reason
-    assert set(names("Reasons")) == {*written, damaged}
+    assert set(names("Reasons")) == {*written, *refused, damaged}
 
 
 @pytest.mark.parametrize(("failures", "seconds"), PAGE.rows("Budgets and retries"))

@@ -62,3 +62,13 @@ def _job(deadline_monotonic: float | None, **more: Any) -> Job:
         deadline_monotonic=deadline_monotonic,
         **more,
     )
+
+
+def test_what_is_submitted_is_kept_with_the_job() -> None:
+    job = _job(deadline_monotonic=None)
+    first = job.submit("mail", {"to": "a"}, priority=9)
+    second = job.submit("mail", delay=5)
+    assert [(one.id, one.payload, one.priority, one.delay) for one in job.submissions.close()] == [
+        (first, b'{"to":"a"}', 9, None),
+        (second, b"null", None, 5.0),
+    ]

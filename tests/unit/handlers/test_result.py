@@ -95,7 +95,7 @@ def test_what_is_not_json_is_refused_and_told_what_is_allowed(value: Any, senten
         encode_result(value)
 
     assert str(caught.value).endswith(
-        "a result is JSON: None, bool, int, float, str, list, dict, and Structs or dataclasses of these"
+        "JSON is None, bool, int, float, str, list, dict, and Structs or dataclasses of these"
     )
 
 

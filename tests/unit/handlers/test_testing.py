@@ -8,6 +8,7 @@ from msgspec import Struct
 from jobworker.handlers import Fail, Job, handler, testing
 from jobworker.handlers.errors import BadResult, InvalidPayload, UnknownHandler
 from jobworker.handlers.registry import Registry
+from jobworker.handlers.submission import FollowUp
 
 
 class Resize(Struct):
@@ -72,3 +73,20 @@ def test_the_builtin_handlers_are_there_without_any_import() -> None:
 
 
 def _resize(image: Resize) -> None: ...
+
+
+def test_what_a_handler_submits_is_shown_if_it_succeeds(registry: Registry) -> None:
+    @handler("order")
+    def order(sku: str, job: Job) -> str:
+        job.submit("mail", {"sku": sku}, queue="mails")
+        if sku == "none":
+            raise ValueError(sku)
+        return sku
+
+    submitted: list[FollowUp] = []
+    assert testing.run("order", "a", registry=registry, submitted=submitted) == "a"
+    assert [(one.type, one.payload, one.queue) for one in submitted] == [("mail", b'{"sku":"a"}', "mails")]
+    with pytest.raises(ValueError, match="none"):
+        testing.run("order", "none", registry=registry, submitted=submitted)
+    assert len(submitted) == 1
+    assert testing.run("order", "b", registry=registry) == "b"

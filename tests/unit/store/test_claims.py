@@ -5,7 +5,7 @@ import pytest
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Claim, Settle, Unreadable, decode_attempts, decode_claim
-from jobworker.store.job import AttemptDetail, ErrorInfo, Receipt
+from jobworker.store.job import AttemptDetail, ErrorInfo, NewJob, Receipt
 from jobworker.store.report import LogChunk
 from jobworker.store.states import Outcome
 
@@ -41,20 +41,30 @@ def test_what_nobody_has_said_is_none() -> None:
     assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.backoff) == (None, None, None, None)
 
 
-def test_a_settle_is_thirteen_arguments_and_three_a_chunk() -> None:
+def test_a_settle_is_fourteen_arguments_and_three_a_chunk() -> None:
     error, receipt = ErrorInfo("ValueError", "no"), Receipt(1.5, 1.0, 0.25)
     detail, log = AttemptDetail(error=error, exit_code=3), (LogChunk(0, 1000, b"one"), LogChunk(3, 1001, b"two"))
     settle = Settle("the-id", 7, Outcome.RAISED, 4, 6, final=True, delay_ms=1500, reason="why", error=error)
     settle = msgspec.structs.replace(settle, result=b"\x00", receipt=receipt, detail=detail, log=log)
     assert settle.arguments() == [
         *("the-id", 7, "raised", 1, 1500, "why", msgspec.json.encode(error), b"\x00"),
-        *(msgspec.json.encode(receipt), msgspec.json.encode(detail), 4, 6, 2, 0, 1000, b"one", 3, 1001, b"two"),
+        *(msgspec.json.encode(receipt), msgspec.json.encode(detail), 4, 6, 2, 0, 1000, b"one", 3, 1001, b"two", 0),
     ]
+
+
+def test_follow_ups_stand_behind_a_settle_as_they_are_enqueued() -> None:
+    jobs = (NewJob("1", "mail", payload=b"7", delay_ms=5), NewJob("2", "mail", timeout_ms=9, backoff=Backoff()))
+    settle = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3, follow_ups=jobs)
+    plain = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3).arguments()
+    assert settle.arguments() == [*plain[:-1], 2, *jobs[0].arguments(), *jobs[1].arguments()]
+    assert jobs[0].arguments() == ["1", "mail", "default", 5, b"7", 5, "", "", 0]
+    sent = sum(len(str(item)) if not isinstance(item, bytes) else len(item) for item in settle.arguments())
+    assert sent <= settle.size_bytes
 
 
 def test_a_settle_without_more_to_say_has_empty_arguments() -> None:
     settle = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3)
-    assert settle.arguments() == ["the-id", 7, "succeeded", 0, 0, "", b"", b"", b"", b"", 3, 3, 0]
+    assert settle.arguments() == ["the-id", 7, "succeeded", 0, 0, "", b"", b"", b"", b"", 3, 3, 0, 0]
 
 
 @pytest.mark.parametrize("result_bytes", [0, 1_048_576])

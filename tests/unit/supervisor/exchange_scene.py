@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobworker.store.backoff import Backoff
@@ -106,11 +107,17 @@ class Scene:
         self.settled: list[Settle] = []
         self.exchange.settled = self.settled.append
         self.refused: list[tuple[Attempted, str]] = []
+        self.exchange.complete = self._complete
         self.exchange.refused = lambda attempted, why: self.refused.append((attempted, why))
         self.running: asyncio.Task[None] | None = None
 
     def _stay_idle(self) -> None:
         self.stayed_idle += 1
+
+    async def _complete(self, settles: list[Settle]) -> list[Settle]:
+        if any(one.follow_ups for one in settles):
+            self.redis._fail()
+        return [msgspec.structs.replace(one, reason="completed") if one.follow_ups else one for one in settles]
 
     def start(self) -> None:
         self.running = self.loop.create_task(self.exchange.run())

@@ -7,6 +7,7 @@ import pytest
 from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Wanted
 from jobworker.store.errors import Reaped, StoreError, StoreFull, StoreMisconfigured, StoreUnavailable, WritesRefused
+from jobworker.store.job import NewJob
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS
 from jobworker.store.states import Outcome
 from tests.support.claims import a_claim
@@ -306,3 +307,34 @@ def test_while_all_that_is_claimed_is_held_back_more_is_claimed_until_something_
     scene.exchange.poke()
     scene.turn()
     assert scene.redis.wanted[-1] == 2
+
+
+def follow_ups(count: int) -> tuple[NewJob, ...]:
+    return tuple(NewJob(str(number), "mail") for number in range(count))
+
+
+def test_follow_ups_count_as_jobs_of_a_call_and_are_completed_before_it(scene: Scene) -> None:
+    scene.start()
+    scene.settle(1, follow_ups=follow_ups(MAX_BATCH_JOBS))
+    scene.settle(2, 3, follow_ups=follow_ups(MAX_BATCH_JOBS // 2 - 1))
+    scene.settle(4)
+    scene.turn()
+    assert scene.redis.batches == [1, 2, 1]
+    assert [settle.reason for settle in scene.redis.settled] == ["completed"] * 3 + [""]
+
+
+def test_what_cannot_be_completed_waits_as_if_redis_were_away(scene: Scene) -> None:
+    scene.start()
+    scene.redis.failures = [StoreUnavailable()]
+    scene.settle(1, follow_ups=follow_ups(1))
+    scene.until(lambda: scene.exchange.unsettled == 0)
+    assert scene.redis.kinds[2:] == ["beat", "reconcile", "exchange"]
+    assert scene.redis.held == [Attempted("job-1", 1)]
+
+
+def test_a_success_whose_follow_ups_are_refused_is_not_counted_as_one(scene: Scene) -> None:
+    scene.start()
+    scene.redis.word = "failed"
+    scene.settle(1, follow_ups=follow_ups(1))
+    scene.turn()
+    assert [settle.outcome for settle in scene.settled] == [Outcome.BAD_RESULT]

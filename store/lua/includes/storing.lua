@@ -1,0 +1,54 @@
+-- Storing new jobs: how ARGV lists one, how many names there may be, and all that appears with it.
+
+-- A job as ARGV lists it: id, type, queue, priority, payload, delay ms, run at (ms or ''), expires at (ms or ''), n, n
+-- more items: field, value, …
+local function read_job(take)
+  local job = {id = take(), type = take(), queue = take(), priority = take(), payload = take()}
+  local delay, run_at, expires = tonumber(take()), tonumber(take()), tonumber(take())
+  job.due = math.max(run_at or now + delay, now)
+  job.expires, job.extra = expires, {}
+  for i = 1, tonumber(take()) do job.extra[i] = take() end
+  return job
+end
+
+-- What its first answer said; false: there is no such job yet.
+local function first_status_of(base, job) return redis.call('HGET', base .. 'job:' .. job.id, 'first_status') end
+
+-- Stores a new job and returns its status. Its queue must be woken, its names registered.
+local function store_job(base, meta, job)
+  local key, sequence = base .. 'job:' .. job.id, redis.call('HINCRBY', meta, 'sequence', 1)
+  local status = job.due > now and 'scheduled' or 'pending'
+  redis.call('HSET', key, 'type', job.type, 'queue', job.queue, 'priority', job.priority, 'status', status,
+    'created_ms', integer(now), 'run_at_ms', integer(job.due), 'sequence', integer(sequence), 'first_status', status,
+    'attempt', 0, 'failures', 0, 'crashes', 0, 'payload', job.payload, unpack(job.extra))
+  redis.call('ZADD', base .. 'created', integer(now), job.id)
+  redis.call('ZADD', base .. 'by_type:' .. job.type, integer(now), job.id)
+  if job.expires then
+    redis.call('HSET', key, 'expires_ms', integer(job.expires))
+    redis.call('ZADD', base .. 'expiring', integer(job.expires), job.id)
+  end
+  if status == 'pending' then
+    put_ready(base, job.id, job.queue, job.priority, sequence)
+  else
+    put_scheduled(base, job.id, job.queue, job.due)
+  end
+  return status
+end
+
+-- A set of names that may grow to `most`.
+local function register_of(key, most)
+  return {key = key, most = tonumber(most), count = redis.call('SCARD', key), fresh = {}}
+end
+
+-- Whether the register has the name, or room for it; then it is to be added.
+local function admits(register, name)
+  if register.fresh[name] or redis.call('SISMEMBER', register.key, name) == 1 then return true end
+  if register.count >= register.most then return false end
+  register.fresh[name], register.count = true, register.count + 1
+  return true
+end
+
+-- Adds the names that were admitted and not known.
+local function add_fresh(register)
+  for name in pairs(register.fresh) do redis.call('SADD', register.key, name) end
+end
