@@ -42,7 +42,9 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
         return sorted(store.handlers().values(), key=attrgetter("type"))
 
     routes: dict[str, object] = {
-        "/jobs": Jobs(available, submission, intake, reader),
+        "/jobs": Jobs(
+            *(store, available, submission, intake, reader), keep_keys_seconds=settings.jobs.keep_idempotency_keys
+        ),
         "/jobs/{job_id}": Job(store, available, reader),
         "/jobs/{job_id}/cancel": Cancel(store, available, reader),
         "/jobs/{job_id}/retry": Retry(store, available, reader),

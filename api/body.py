@@ -17,22 +17,30 @@ Body = TypeVar("Body", bound=Request)
 
 
 def read_body(req: falcon.Request, model: type[Body]) -> Body:
-    """Return the body as `model`; a request without one is one in which every field is left out.
+    """Return the body as `model`; a request without one is one in which every field is left out."""
+    return decode_body(read_bytes(req), model)
+
+
+def read_bytes(req: falcon.Request) -> bytes:
+    """Return the body as it came, which is declared to be JSON; nothing if there is none.
 
     What stands in the address instead is refused: `POST /jobs/pause?queue=x` would pause everything.
     """
     allow_no_parameters(req)
     if not req.content_length:
-        return model()
+        return b""
     encoding = req.get_header("Content-Encoding", default="identity")
     if encoding.lower() != "identity":
         raise EncodedBody(f"a body must come as it is, without Content-Encoding; this one is declared {encoding[:100]}")
     if not _is_json(req.content_type):
         raise NotJson(f"a body needs `Content-Type: {JSON}`, for example: {_example(req)}")
-    return _decode(req.bounded_stream.read(), model)
+    return req.bounded_stream.read()
 
 
-def _decode(body: bytes, model: type[Body]) -> Body:
+def decode_body(body: bytes, model: type[Body]) -> Body:
+    """Return what `read_bytes` has read as `model`."""
+    if not body:
+        return model()
     try:
         # A payload is passed over, not decoded: its text would be checked by nobody.
         body.decode()

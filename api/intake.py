@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 from jobworker.api.availability import Availability
 from jobworker.store.errors import OutcomeUnknown, StoreUnavailable
+from jobworker.store.idempotency import Acceptance
 from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
-from jobworker.store.states import JobState
 
 
 class Intake:
     """Puts jobs into the store, and once more if the answer got lost quickly: their ids make that safe.
 
-    Its callers could not repeat so safely: to them each request is a new job.
+    Its callers could not repeat so safely: without a key of theirs each request is a new job.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class Intake:
         self._patience_seconds = patience_seconds
         self._clock = clock
 
-    def take(self, job: NewJob) -> JobState:
-        """Store a job and return its first state. Raises OutcomeUnknown, StoreUnavailable, InvalidJob."""
+    def take(self, job: NewJob) -> Acceptance:
+        """Store a job and return what to tell of it. Raises OutcomeUnknown, StoreUnavailable, InvalidJob, KeyReused."""
         try:
             with self._available:
                 return self._enqueue(job)
@@ -40,16 +40,16 @@ class Intake:
             doubt = f"the job may have been accepted: GET /jobs/{job.id} tells, as soon as Redis is back"
             raise OutcomeUnknown(f"{error}; {doubt}") from None
 
-    def _enqueue(self, job: NewJob) -> JobState:
+    def _enqueue(self, job: NewJob) -> Acceptance:
         began = self._clock()
         try:
-            [state] = self._store.enqueue([job])
+            [accepted] = self._store.enqueue([job])
         except OutcomeUnknown as lost:
             if self._clock() - began >= self._patience_seconds:
                 raise
             try:
-                [state] = self._store.enqueue([job])
+                [accepted] = self._store.enqueue([job])
             except StoreUnavailable:
                 # Whatever this one met: it is the first that may have done it.
                 raise lost from None
-        return state
+        return accepted

@@ -101,16 +101,6 @@ class PauseRequest(Request, frozen=True):
     reason: Reason | UnsetType = UNSET
 
 
-class Accepted(Struct, frozen=True):
-    """The answer to POST /jobs."""
-
-    id: str
-    status: str
-    type: str
-    queue: str
-    priority: int
-
-
 class PauseAnswer(Struct, frozen=True):
     """The answer to POST /jobs/pause and POST /jobs/resume; no queue: everything."""
 

@@ -16,6 +16,7 @@ from jobworker.api.schemas import BackoffRequest, JobRequest
 from jobworker.api.views import format_instant
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
+from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
 from jobworker.store.limits import MAX_DELAY_SECONDS
@@ -45,7 +46,7 @@ class Submission:
         self._new_id = new_id
         self._now = now
 
-    def new_job(self, request: JobRequest) -> NewJob:
+    def new_job(self, request: JobRequest, key: IdempotencyKey | None = None) -> NewJob:
         """Return the job that `request` asks for. Raises RequestRefused, StoreUnavailable."""
         payload = bytes(request.payload)
         check_payload(payload)
@@ -68,6 +69,7 @@ class Submission:
             max_crashes=given(request.max_crashes, None),
             memory_limit_mb=given(request.memory_limit_mb, None),
             backoff=None if request.backoff is UNSET else _merge(request.backoff, declared.backoff),
+            key=key,
         )
         # Without an entry the supervisor that claims the job completes it.
         return _complete(job, declared) if entry else job

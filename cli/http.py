@@ -87,26 +87,31 @@ class ApiClient:
         sock.settimeout(None)
         return response
 
-    def post(self, path: str, body: object) -> dict[str, Any]:
+    def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Ask to do something. Never repeated: without an answer nobody knows whether it was done."""
-        return self._ask("POST", path, msgspec.json.encode(body))
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return self._ask("POST", path, msgspec.json.encode(body), headers)
 
     def delete(self, path: str) -> None:
         """Ask for something to go."""
         self._ask("DELETE", path, None)
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         try:
-            response, content = self._exchange(method, self._parts.path.rstrip("/") + path, body)
+            response, content = self._exchange(method, self._parts.path.rstrip("/") + path, body, headers or {})
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             raise NotReachable(self._absence(error, sent=method != "GET")) from None
         return self._understood(response, content)
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
         if self._clock() - self._used_at > MAX_IDLE_SECONDS:
             self.close()
-        self._connection.request(method, path, body, _HEADERS)
+        self._connection.request(method, path, body, {**_HEADERS, **headers})
         response = self._connection.getresponse()
         content = response.read()
         self._used_at = self._clock()

@@ -20,6 +20,14 @@ def _finite(_context: click.Context, _parameter: click.Parameter, value: float |
     return value
 
 
+def _key(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from jobworker.store.idempotency import ALLOWED_KEY, is_idempotency_key
+
+    if value is not None and not is_idempotency_key(value):
+        raise click.BadParameter(f"it must be {ALLOWED_KEY}")
+    return value
+
+
 def _number(name: str, text: str) -> Callable[[Any], Any]:
     return click.option(name, type=float, callback=_finite, metavar="SECONDS", help=text)
 
@@ -51,6 +59,12 @@ def _job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("payload", metavar="[PAYLOAD|-]", required=False)
 @_job_options
 @click.option(
+    "--idempotency-key",
+    callback=_key,
+    metavar="KEY",
+    help="Submit no second job where one was submitted with this key, and print the first one's id.",
+)
+@click.option(
     "--lines",
     type=click.File("rb"),
     metavar="FILE|-",
@@ -65,6 +79,7 @@ def submit(
     type_: str | None,
     payload: str | None,
     *,
+    idempotency_key: str | None,
     lines: BinaryIO | None,
     wait: bool,
     follow: bool,
@@ -81,8 +96,8 @@ def submit(
     body = {name: value for name, value in {"type": type_, **options}.items() if value is not None}
     with ApiClient(loaded.settings.client) as client:
         if lines is not None:
-            if payload is not None or wait or follow:
-                raise click.UsageError("--lines goes with neither PAYLOAD nor --wait nor --follow")
+            if payload is not None or wait or follow or idempotency_key is not None:
+                raise click.UsageError("--lines goes with neither PAYLOAD nor --wait, --follow or --idempotency-key")
             from jobworker.cli.bulk import submit_lines
 
             return submit_lines(client, lines, body, print_job=_printer(as_json=as_json))
@@ -90,7 +105,7 @@ def submit(
             raise click.MissingParameter(param_hint="'TYPE'", param_type="argument")
         if payload is not None:
             body["payload"] = _json_text(payload)
-        answer = client.post("/jobs", body)
+        answer = client.post("/jobs", body, idempotency_key=idempotency_key)
         if follow:
             from jobworker.cli.following import show_until_ended
 

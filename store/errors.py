@@ -38,6 +38,10 @@ class InvalidJob(StoreError):
         self.field = field
 
 
+class KeyReused(StoreError):
+    """This Idempotency-Key has come before, with another body; give another request another key."""
+
+
 class BadCursor(StoreError):
     """The cursor is none that was given; leave it out to begin anew."""
 

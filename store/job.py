@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
+from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.report import Progress
 from jobworker.store.scripts import Argument
 from jobworker.store.states import ENDED, JobState, KilledBy, Outcome
@@ -29,6 +30,8 @@ class NewJob(Struct, frozen=True):
     max_crashes: int | None = None
     backoff: Backoff | None = None
     memory_limit_mb: int | None = None
+    #: Which request it is, if its client has said so.
+    key: IdempotencyKey | None = None
 
     def arguments(self) -> list[Argument]:
         """Return the arguments that `lua/includes/storing.lua` takes."""

@@ -9,8 +9,9 @@ import redis
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
-from jobworker.store.errors import InvalidJob, JobNotFound, StoreMisconfigured, WrongState
+from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
+from jobworker.store.idempotency import Acceptance, IdempotencyKey
 from jobworker.store.job import JobRecord, NewJob, Note
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
@@ -20,7 +21,6 @@ from jobworker.store.pause import Pause
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
-from jobworker.store.states import JobState
 from jobworker.store.stats import Stats
 
 #: What `cancel` answers: it is cancelled, or its supervisor has been told to kill it.
@@ -52,25 +52,39 @@ class JobStore:
         """Close the connections."""
         self._client.close()
 
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[JobState]:
-        """Store up to 200 jobs, all or none; return each one's first state.
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Acceptance]:
+        """Store up to 200 jobs, all or none; return what to tell of each.
 
-        Safe to repeat: a job whose id is known is left as it is and answers as the first time.
-        Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types.
+        Safe to repeat: where a job's id or key is known nothing changes, and the answer is that of the first time.
+        Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types;
+        KeyReused when a key is known from a request with another body.
         """
         assert 1 <= len(jobs) <= MAX_BATCH_JOBS
         keys = self._keys
         arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
-            arguments += job.arguments()
+            arguments += [*_key_arguments(job), *job.arguments()]
         reply = self._run("enqueue", [keys.meta, keys.queues, keys.types], arguments)
+        if reply[0] == b"key_reused":
+            raise KeyReused
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
             raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
         if reply[0] == b"too_many_types":
             raise InvalidJob(f"there are jobs of {MAX_TYPES} types already; use one of them", field="type")
-        return [JobState(word.decode()) for word in reply[1:]]
+        return [Acceptance.decode(line) for line in reply[1:]]
+
+    def accepted(self, key: IdempotencyKey) -> Acceptance | None:
+        """Return what was answered to the request that has come with this key, if any. Raises KeyReused."""
+        with translated():
+            record: Any = self._client.get(self._keys.idempotency(key.digest))
+        if record is None:
+            return None
+        fingerprint, _, answer = record.partition(b" ")
+        if fingerprint.decode() != key.fingerprint:
+            raise KeyReused
+        return Acceptance.decode(answer)
 
     def get(self, job_id: str) -> JobRecord:
         """Return the job. Raises JobNotFound."""
@@ -157,3 +171,7 @@ def _check(job_id: str, reply: list[bytes]) -> bytes:
     if reply[0] in (b"ended", b"not_ended"):
         raise WrongState(job_id, reply[1].decode())
     return reply[0]
+
+
+def _key_arguments(job: NewJob) -> list[Argument]:
+    return ["", "", ""] if job.key is None else [job.key.digest, job.key.fingerprint, job.key.keep_ms]

@@ -42,6 +42,10 @@ class Keys:
         """hash: the job's output, the first and the last of it: number of a chunk -> its times and bytes; counters."""
         return f"{self.base}job:{job_id}:log"
 
+    def idempotency(self, digest: str) -> str:
+        """A string: `<fingerprint of the body> <Acceptance>` of the first request with this Idempotency-Key; a TTL."""
+        return f"{self.base}idempotency:{digest}"
+
     def ready(self, queue: str) -> str:
         """zset, state index of pending jobs: id, scored by (10 - priority) * 2**44 + sequence."""
         return f"{self.base}ready:{queue}"

@@ -92,6 +92,9 @@ class JobSettings(Section, frozen=True):
     keep: Annotated[KeepSeconds, Meta(description="seconds that ended jobs are kept")] = 24 * 3600
     keep_failed: Annotated[KeepSeconds, Meta(description="seconds that failed jobs are kept")] = 14 * 24 * 3600
     keep_jobs: Annotated[int, Meta(ge=1, le=1_000_000, description="ended jobs kept of each status")] = 1_000_000
+    keep_idempotency_keys: Annotated[
+        KeepSeconds, Meta(description="seconds that an Idempotency-Key of POST /jobs is remembered")
+    ] = 24 * 3600
 
     @property
     def backoff(self) -> Backoff:

@@ -4,13 +4,16 @@ import falcon
 import msgspec
 
 from jobworker.api.availability import Availability
-from jobworker.api.body import read_body
+from jobworker.api.body import decode_body, read_bytes
 from jobworker.api.declaration import given
+from jobworker.api.errors import RequestRefused
+from jobworker.api.idempotency import REPLAYED, read_key
 from jobworker.api.intake import Intake
 from jobworker.api.query import allow_no_parameters, read_query
 from jobworker.api.reader import JobReader, read_job_id
-from jobworker.api.schemas import Accepted, JobRequest, JobsQuery
+from jobworker.api.schemas import JobRequest, JobsQuery
 from jobworker.api.submission import Submission
+from jobworker.store.idempotency import Acceptance, IdempotencyKey
 from jobworker.store.jobs import JobStore
 from jobworker.store.listing import JobFilter
 
@@ -18,21 +21,50 @@ from jobworker.store.listing import JobFilter
 class Jobs:
     """All jobs."""
 
-    def __init__(self, available: Availability, submission: Submission, intake: Intake, reader: JobReader) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        available: Availability,
+        submission: Submission,
+        intake: Intake,
+        reader: JobReader,
+        *,
+        keep_keys_seconds: int,
+    ) -> None:
+        self._store = store
         self._available = available
         self._submission = submission
         self._intake = intake
         self._reader = reader
+        self._keep_keys_seconds = keep_keys_seconds
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Take a job: the answer means that it is in Redis."""
-        request = read_body(req, JobRequest)
-        with self._available:
-            job = self._submission.new_job(request)
-        status = self._intake.take(job)
+        body = read_bytes(req)
+        key = read_key(req, body, self._keep_keys_seconds)
+        accepted, is_replay = self._take(decode_body(body, JobRequest), key)
         resp.status = falcon.HTTP_202
-        resp.set_header("Location", f"/jobs/{job.id}")
-        resp.data = msgspec.json.encode(Accepted(job.id, status, job.type, job.queue, job.priority))
+        resp.set_header("Location", f"/jobs/{accepted.id}")
+        if is_replay:
+            resp.set_header(REPLAYED, "true")
+        resp.data = msgspec.json.encode(accepted)
+
+    def _take(self, request: JobRequest, key: IdempotencyKey | None) -> tuple[Acceptance, bool]:
+        """Return what to tell of the job, and whether it was told before."""
+        try:
+            with self._available:
+                job = self._submission.new_job(request, key)
+        except RequestRefused:
+            # What is refused by now, for example because its type is gone, may have been accepted when it came first.
+            if key is None or (accepted := self._accepted(key)) is None:
+                raise
+            return accepted, True
+        accepted = self._intake.take(job)
+        return accepted, accepted.id != job.id
+
+    def _accepted(self, key: IdempotencyKey) -> Acceptance | None:
+        with self._available:
+            return self._store.accepted(key)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show a page of the jobs that the filters let through."""

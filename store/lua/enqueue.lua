@@ -1,10 +1,11 @@
 -- enqueue: store up to 200 jobs, each pending or scheduled.
--- Promise: all or none; a job and its index entry appear together; a repeat with a known id changes nothing and answers
---   as the first time did.
+-- Promise: all or none; a job, its index entry and the record of its key appear together; a repeat with a known key or id
+--   changes nothing and answers as the first time did.
 -- KEYS  1 meta (hash)  2 queues (set)  3 types (set)
--- ARGV  1 base  2 how many queues may exist  3 how many types  4 number of jobs; then for each: id, type, queue, priority,
---       payload, delay ms, run at (ms or ''), expires at (ms or ''), n, n more items: field, value, …
--- Returns {'ok', first status…} | {'expired', id} | {'too_many_queues', queue} | {'too_many_types', type}
+-- ARGV  1 base  2 how many queues may exist  3 how many types  4 number of jobs; then for each: digest of its key
+--       ('': none), fingerprint, ms to keep the key, then the job as storing lists it
+-- Returns {'ok', 'id first_status type queue priority' …} | {'key_reused', id} | {'expired', id}
+--   | {'too_many_queues', queue} | {'too_many_types', type}
 -- include: clock
 -- include: arguments
 -- include: queueing
@@ -14,30 +15,62 @@ local base, max_queues, max_types, count = ARGV[1], ARGV[2], ARGV[3], tonumber(A
 
 local take = arguments_after(4)
 
+-- A job, and before it its key.
+local function read_request()
+  local digest, fingerprint, keep_ms = take(), take(), take()
+  local job = read_job(take)
+  job.digest, job.fingerprint, job.keep_ms = digest, fingerprint, keep_ms
+  return job
+end
+
+-- Stores a new job and the record of its key; returns its answer and its status.
+local function store(job)
+  local status = store_job(base, meta, job)
+  local answer = table.concat({job.id, status, job.type, job.queue, job.priority}, ' ')
+  if job.digest ~= '' then
+    redis.call('SET', base .. 'idempotency:' .. job.digest, job.fingerprint .. ' ' .. answer, 'PX', job.keep_ms)
+  end
+  return answer, status
+end
+
+-- What came before under the job's key, or with its id: the fingerprint of that request, and its answer. Looked up before
+-- anything else: what would be refused by now was accepted then.
+local function first_request(job)
+  local record = job.digest ~= '' and redis.call('GET', base .. 'idempotency:' .. job.digest)
+  if record then
+    local fingerprint, answer = string.match(record, '^(%S+) (.*)$')
+    return {fingerprint = fingerprint, answer = answer}
+  end
+  local found = redis.call('HMGET', base .. 'job:' .. job.id, 'first_status', 'type', 'queue', 'priority')
+  return {fingerprint = job.fingerprint, answer = found[1] and table.concat({job.id, unpack(found)}, ' ')}
+end
+
 -- First everything is checked, then anything is written.
-local jobs, known, answer = {}, {}, {'ok'}
+local requests, jobs, answers = {}, {}, {'ok'}
 local queue_names, type_names = register_of(queues, max_queues), register_of(types, max_types)
 for i = 1, count do
-  local job = read_job(take)
-  local first_status = first_status_of(base, job)
-  local is_new = not first_status and known[job.id] == nil
-  jobs[i], known[job.id] = job, first_status
-  if is_new then
+  local job = read_request()
+  local name = job.digest ~= '' and job.digest or job.id
+  jobs[i], job.request = job, requests[name] or first_request(job)
+  if job.request.fingerprint ~= job.fingerprint then return {'key_reused', job.id} end
+  if not job.request.answer and not requests[name] then
     if job.expires and job.expires <= job.due then return {'expired', job.id} end
     if not admits(queue_names, job.queue) then return {'too_many_queues', job.queue} end
     if not admits(type_names, job.type) then return {'too_many_types', job.type} end
   end
+  requests[name] = job.request
 end
 
 add_fresh(queue_names)
 add_fresh(type_names)
 local woken = {}
 for i, job in ipairs(jobs) do
-  if not known[job.id] then
-    known[job.id] = store_job(base, meta, job)
-    if known[job.id] == 'pending' then woken[job.queue] = true end
+  if not job.request.answer then
+    local answer, status = store(job)
+    job.request.answer = answer
+    if status == 'pending' then woken[job.queue] = true end
   end
-  answer[i + 1] = known[job.id]
+  answers[i + 1] = job.request.answer
 end
 for queue in pairs(woken) do wake(base, queue) end
-return answer
+return answers

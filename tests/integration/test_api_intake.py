@@ -50,7 +50,7 @@ def test_a_job_whose_answer_is_lost_is_accepted_and_is_there_once(
 ) -> None:
     before, job = waiting_jobs(redis_server), new_job()
     proxy.lose_next_reply()
-    assert intake.take(job) is JobState.PENDING
+    assert intake.take(job).status is JobState.PENDING
     assert proxy.replies_lost == 1
     assert waiting_jobs(redis_server) - before == {job.id}
 

@@ -88,7 +88,7 @@ def test_an_enqueue_whose_reply_was_lost_may_be_repeated(proxy: Proxy, store: Jo
         store.enqueue([job])
     assert calls_of(direct, "evalsha") == before + 1
     assert store.get(job.id).status == "pending"
-    assert store.enqueue([job]) == ["pending"]
+    assert [accepted.status for accepted in store.enqueue([job])] == ["pending"]
     audit(direct)
 
 

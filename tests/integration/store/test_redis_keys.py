@@ -15,6 +15,7 @@ import jobworker.store.scripts
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted
+from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Note, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
@@ -53,7 +54,7 @@ def live(world: World) -> Iterator[None]:
     alpha.tally(1, Sums("echo", {"succeeded": 1}, 10, 5, 5, 4096))
     world.store.pause("mail", who="somebody", reason="a flood")
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
-    world.enqueue(delay_ms=90_000)
+    world.enqueue(delay_ms=90_000, key=IdempotencyKey.of("key", b"", 60_000))
     yield
     yield from _fail_and_succeed(world, alpha, jobs)
     yield from _cancel(world, alpha)

@@ -7,6 +7,7 @@ import pytest
 from jobworker.api.availability import Availability
 from jobworker.api.intake import Intake
 from jobworker.store.errors import InvalidJob, OutcomeUnknown, StoreError, StoreFull, StoreUnavailable
+from jobworker.store.idempotency import Acceptance
 from jobworker.store.job import NewJob
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
@@ -17,6 +18,7 @@ from tests.unit.api.conftest import Api
 
 PATIENCE_SECONDS = 1.0
 JOB = NewJob("019cb6c0-7c1a-7d3b-8f00-000000000000", "echo", payload=b"1")
+ACCEPTED = Acceptance(JOB.id, JobState.PENDING, JOB.type, JOB.queue, JOB.priority)
 
 
 class Lossy(JobStore):
@@ -29,13 +31,13 @@ class Lossy(JobStore):
         self.now = 0.0
         self.calls: list[str] = []
 
-    def enqueue(self, jobs: object) -> list[JobState]:
+    def enqueue(self, jobs: object) -> list[Acceptance]:
         assert isinstance(jobs, list)
         self.calls += [job.id for job in jobs]
         self.now += self.call_seconds
         if (error := self.fates.pop(0)) is not None:
             raise error
-        return [JobState.PENDING]
+        return [ACCEPTED]
 
     def intake(self, probe: Callable[[], None] = lambda: None) -> Intake:
         available = Availability(probe)
@@ -44,7 +46,7 @@ class Lossy(JobStore):
 
 def test_a_lost_answer_is_asked_for_again_with_the_same_id() -> None:
     store = Lossy(OutcomeUnknown("reset"), None)
-    assert store.intake().take(JOB) is JobState.PENDING
+    assert store.intake().take(JOB) is ACCEPTED
     assert store.calls == [JOB.id, JOB.id]
 
 
@@ -75,7 +77,7 @@ def test_what_is_certain_is_neither_repeated_nor_put_in_doubt(error: StoreError)
 
 
 def test_only_the_caller_whose_job_it_was_is_told_of_the_doubt(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(_jobs: object) -> list[JobState]:
+    def lose(_jobs: object) -> list[Acceptance]:
         raise OutcomeUnknown("Redis is not reachable: test")
 
     monkeypatch.setattr(api.store, "enqueue", lose)

@@ -19,6 +19,7 @@ class Asked(Struct):
     method: str
     path: str
     body: Any
+    idempotency_key: str | None = None
 
 
 class StubApi:
@@ -73,7 +74,8 @@ class StubApi:
 
             def _answer(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                stub.asked.append(Asked(self.command, self.path, json.loads(content) if content else None))
+                body, key = json.loads(content) if content else None, self.headers.get("Idempotency-Key")
+                stub.asked.append(Asked(self.command, self.path, body, key))
                 answer = stub.answers.popleft()
                 text = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
                 self.send_response(answer.status)

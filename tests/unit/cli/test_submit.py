@@ -45,6 +45,22 @@ def test_options_go_into_the_request_and_only_those_given(stub: StubApi, invoke:
     }
 
 
+def test_a_key_goes_into_a_header_and_only_if_it_is_given(stub: StubApi, invoke: Invoke) -> None:
+    accept(stub, "id-1", "id-2")
+    invoke("submit", "echo", "--idempotency-key", "order 4711")
+    invoke("submit", "echo")
+    assert [asked.idempotency_key for asked in stub.asked] == ["order 4711", None]
+    assert stub.asked[0].body == {"type": "echo"}
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "é"])
+def test_a_key_that_is_none_is_not_sent(stub: StubApi, invoke: Invoke, key: str) -> None:
+    assert "it must be 1 to 255 characters of printable ASCII" in sentence(
+        invoke("submit", "echo", "--idempotency-key", key)
+    )
+    assert stub.asked == []
+
+
 def test_the_payload_may_come_from_standard_input(stub: StubApi, invoke: Invoke) -> None:
     accept(stub, "id-1")
     invoke("submit", "echo", "-", stdin="[1, 2]\n")
@@ -198,7 +214,7 @@ def test_lines_stop_where_the_api_goes_away(stub: StubApi, invoke: Invoke) -> No
 @pytest.mark.parametrize("extra", [["1"], ["--wait"], ["--follow"]])
 def test_lines_go_with_neither_payload_nor_wait(stub: StubApi, invoke: Invoke, extra: list[str]) -> None:
     result = invoke("submit", "echo", *extra, "--lines", "-", stdin="{}")
-    assert sentence(result) == "--lines goes with neither PAYLOAD nor --wait nor --follow"
+    assert sentence(result) == "--lines goes with neither PAYLOAD nor --wait, --follow or --idempotency-key"
     assert stub.asked == []
 
 

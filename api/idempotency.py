@@ -1,0 +1,23 @@
+"""The header Idempotency-Key: what makes a request that comes twice one request."""
+
+from typing import Final
+
+import falcon
+
+from jobworker.api.errors import MalformedRequest
+from jobworker.store.idempotency import ALLOWED_KEY, IdempotencyKey, is_idempotency_key
+
+#: Says that an answer is that of an earlier request with the same key, and that nothing was done now.
+REPLAYED: Final = "Idempotent-Replayed"
+
+_HEADER: Final = "Idempotency-Key"
+
+
+def read_key(req: falcon.Request, body: bytes, keep_seconds: int) -> IdempotencyKey | None:
+    """Return the key that a request with this body bears, if any. Raises MalformedRequest."""
+    key = req.get_header(_HEADER)
+    if key is None:
+        return None
+    if not is_idempotency_key(key):
+        raise MalformedRequest(f"{_HEADER} must be {ALLOWED_KEY}")
+    return IdempotencyKey.of(key, body, 1000 * keep_seconds)
