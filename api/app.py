@@ -8,10 +8,10 @@ from jobworker.api.availability import Availability
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.fleet import view_handler, view_queue, view_supervisor, view_worker
 from jobworker.api.followers import Followers
-from jobworker.api.intake import Intake
 from jobworker.api.middleware import Envelope, LoopbackGuard, Patience
 from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
+from jobworker.api.repeater import Repeater
 from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Collection
 from jobworker.api.resources.control import Drain, Scale
@@ -36,27 +36,27 @@ def create_app(store: JobStore, available: Availability, settings: Settings) -> 
     catalogue = Catalogue(store.handlers)
     submission = Submission(catalogue, settings.jobs)
     reader = JobReader(store, submission)
-    intake = Intake(store, available, patience_seconds=settings.redis.timeout / 2)
+    repeater = Repeater(available, patience_seconds=settings.redis.timeout / 2)
 
     def handlers() -> list[HandlerEntry]:
         return sorted(store.handlers().values(), key=attrgetter("type"))
 
     routes: dict[str, object] = {
         "/jobs": Jobs(
-            *(store, available, submission, intake, reader), keep_keys_seconds=settings.jobs.keep_idempotency_keys
+            *(store, available, submission, repeater, reader), keep_keys_seconds=settings.jobs.keep_idempotency_keys
         ),
-        "/jobs/{job_id}": Job(store, available, reader),
-        "/jobs/{job_id}/cancel": Cancel(store, available, reader),
-        "/jobs/{job_id}/retry": Retry(store, available, reader),
+        "/jobs/{job_id}": Job(store, available, reader, repeater),
+        "/jobs/{job_id}/cancel": Cancel(store, reader, repeater),
+        "/jobs/{job_id}/retry": Retry(store, reader, repeater),
         "/jobs/{job_id}/log": Log(store, available, Followers(settings.api.threads)),
         "/jobs/{job_id}/stack": Stack(store, available),
-        "/jobs/pause": Pause(store, available),
-        "/jobs/resume": Resume(store, available),
+        "/jobs/pause": Pause(store, repeater),
+        "/jobs/resume": Resume(store, repeater),
         "/queues": Collection(store.fleet.queues, view_queue, available),
         "/queues/{queue}": Queue(store.fleet, available),
         "/supervisors": Collection(store.fleet.supervisors, view_supervisor, available),
-        "/supervisors/{name}/scale": Scale(store.control, available),
-        "/supervisors/{name}/drain": Drain(store.control, available),
+        "/supervisors/{name}/scale": Scale(store.control, repeater),
+        "/supervisors/{name}/drain": Drain(store.control, repeater),
         "/workers": Collection(store.fleet.workers, view_worker, available),
         "/handlers": Collection(handlers, view_handler, available),
         "/stats": Stats(store.stats, available),

@@ -1,6 +1,7 @@
 """A client's Idempotency-Key, and what was answered to the first request that came with it."""
 
 import re
+import secrets
 from hashlib import blake2b
 from typing import Final, Self
 
@@ -50,6 +51,11 @@ class Acceptance(Struct, frozen=True):
 def is_idempotency_key(text: str) -> bool:
     """Whether a client may call a request so."""
     return _KEY.match(text) is not None
+
+
+def new_request() -> str:
+    """Return a name for a request that has no key, of the length of a digest."""
+    return secrets.token_hex(_DIGEST_BYTES)
 
 
 def _digest(content: bytes) -> str:

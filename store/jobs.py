@@ -11,7 +11,7 @@ from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
 from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
-from jobworker.store.idempotency import Acceptance, IdempotencyKey
+from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
 from jobworker.store.job import JobRecord, NewJob, Note
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
@@ -120,10 +120,14 @@ class JobStore:
         word = _check(job_id, self._run("cancel", [keys.job(job_id), keys.scheduled, keys.expiring], arguments))
         return "cancelled" if word == b"cancelled" else "cancelling"
 
-    def retry(self, job_id: str) -> None:
-        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState."""
+    def retry(self, job_id: str, request: str | None = None) -> None:
+        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState.
+
+        Safe to repeat with the same `request`: its last one is remembered by the job, whatever has become of it.
+        """
         keys = self._keys
-        _check(job_id, self._run("retry", [keys.job(job_id), keys.meta], [keys.base, job_id]))
+        arguments: list[Argument] = [keys.base, job_id, request or new_request()]
+        _check(job_id, self._run("retry", [keys.job(job_id), keys.meta], arguments))
 
     def delete(self, job_id: str) -> None:
         """Forget a job that has ended. Raises JobNotFound, WrongState."""

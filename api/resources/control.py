@@ -1,32 +1,36 @@
 """POST /supervisors/{name}/scale and POST /supervisors/{name}/drain: the supervisor hears of it with its next beat."""
 
+from typing import Final
+
 import falcon
 import msgspec
 from msgspec import UNSET
 
-from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
 from jobworker.api.errors import InvalidBody
 from jobworker.api.query import who_asks
+from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import DrainAnswer, ReasonRequest, ScaleAnswer, ScaleRequest
 from jobworker.store.control import Control
 from jobworker.store.job import Note
+
+#: What is said when nobody knows whether it has been asked.
+DOUBT: Final = "the supervisor may have been asked: GET /supervisors tells, and asking again does no harm"
 
 
 class Scale:
     """How many jobs a supervisor runs at once."""
 
-    def __init__(self, control: Control, available: Availability) -> None:
+    def __init__(self, control: Control, repeater: Repeater) -> None:
         self._control = control
-        self._available = available
+        self._repeater = repeater
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Ask for so many workers; where they are too many, those that have a job end it first."""
         workers = read_body(req, ScaleRequest).workers
         if workers is UNSET:
             raise InvalidBody('say how many workers are wanted: `{"workers": 4}`', pointer="/workers")
-        with self._available:
-            self._control.scale(name, workers)
+        self._repeater.do(lambda: self._control.scale(name, workers), DOUBT)
         resp.status = falcon.HTTP_202
         resp.data = msgspec.json.encode(ScaleAnswer(name, workers))
 
@@ -34,14 +38,13 @@ class Scale:
 class Drain:
     """The end of a supervisor, as by SIGTERM."""
 
-    def __init__(self, control: Control, available: Availability) -> None:
+    def __init__(self, control: Control, repeater: Repeater) -> None:
         self._control = control
-        self._available = available
+        self._repeater = repeater
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Ask a supervisor to end what it runs, to claim nothing more, and to end."""
-        reason = read_body(req, ReasonRequest).reason or None
-        with self._available:
-            self._control.drain(name, Note(who_asks(req), reason))
+        note = Note(who_asks(req), read_body(req, ReasonRequest).reason or None)
+        self._repeater.do(lambda: self._control.drain(name, note), DOUBT)
         resp.status = falcon.HTTP_202
         resp.data = msgspec.json.encode(DrainAnswer(name))

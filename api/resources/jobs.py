@@ -1,5 +1,7 @@
 """POST /jobs, GET /jobs, GET /jobs/{job_id} and DELETE /jobs/{job_id}."""
 
+from contextlib import suppress
+
 import falcon
 import msgspec
 
@@ -8,11 +10,12 @@ from jobworker.api.body import decode_body, read_bytes
 from jobworker.api.declaration import given
 from jobworker.api.errors import RequestRefused
 from jobworker.api.idempotency import REPLAYED, read_key
-from jobworker.api.intake import Intake
 from jobworker.api.query import allow_no_parameters, read_query
 from jobworker.api.reader import JobReader, read_job_id
+from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import JobRequest, JobsQuery
 from jobworker.api.submission import Submission
+from jobworker.store.errors import JobNotFound
 from jobworker.store.idempotency import Acceptance, IdempotencyKey
 from jobworker.store.jobs import JobStore
 from jobworker.store.listing import JobFilter
@@ -26,7 +29,7 @@ class Jobs:
         store: JobStore,
         available: Availability,
         submission: Submission,
-        intake: Intake,
+        repeater: Repeater,
         reader: JobReader,
         *,
         keep_keys_seconds: int,
@@ -34,7 +37,7 @@ class Jobs:
         self._store = store
         self._available = available
         self._submission = submission
-        self._intake = intake
+        self._repeater = repeater
         self._reader = reader
         self._keep_keys_seconds = keep_keys_seconds
 
@@ -59,7 +62,8 @@ class Jobs:
             if key is None or (accepted := self._accepted(key)) is None:
                 raise
             return accepted, True
-        accepted = self._intake.take(job)
+        doubt = f"the job may have been accepted: GET /jobs/{job.id} tells, as soon as Redis is back"
+        [accepted] = self._repeater.do(lambda: self._store.enqueue([job]), doubt)
         return accepted, accepted.id != job.id
 
     def _accepted(self, key: IdempotencyKey) -> Acceptance | None:
@@ -80,10 +84,11 @@ class Jobs:
 class Job:
     """One job."""
 
-    def __init__(self, store: JobStore, available: Availability, reader: JobReader) -> None:
+    def __init__(self, store: JobStore, available: Availability, reader: JobReader, repeater: Repeater) -> None:
         self._store = store
         self._available = available
         self._reader = reader
+        self._repeater = repeater
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Show a job, whole."""
@@ -99,6 +104,11 @@ class Job:
         """Forget a job that has ended."""
         job_id = read_job_id(job_id)
         allow_no_parameters(req)
-        with self._available:
-            self._store.delete(job_id)
+        doubt = "the job may be gone: asking again does no harm"
+        self._repeater.do(lambda: self._store.delete(job_id), doubt, again=lambda: self._delete_again(job_id))
         resp.status = falcon.HTTP_204
+
+    def _delete_again(self, job_id: str) -> None:
+        # If it is not there, the call whose answer got lost has deleted it, or there was nothing to delete.
+        with suppress(JobNotFound):
+            self._store.delete(job_id)

@@ -1,41 +1,44 @@
 """POST /jobs/pause and POST /jobs/resume."""
 
+from typing import Final
+
 import falcon
 import msgspec
 
-from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
 from jobworker.api.query import who_asks
+from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import PauseAnswer, PauseRequest
 from jobworker.store.jobs import JobStore
+
+#: What is said when nobody knows whether it was done.
+DOUBT: Final = "it may have been done: GET /queues tells, and asking again does no harm"
 
 
 class Pause:
     """Nothing more is claimed; running jobs run on."""
 
-    def __init__(self, store: JobStore, available: Availability) -> None:
+    def __init__(self, store: JobStore, repeater: Repeater) -> None:
         self._store = store
-        self._available = available
+        self._repeater = repeater
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Pause a queue, or everything."""
         request = read_body(req, PauseRequest)
-        queue = request.queue or None
-        with self._available:
-            self._store.pause(queue, who=who_asks(req), reason=request.reason or None)
+        queue, who, reason = request.queue or None, who_asks(req), request.reason or None
+        self._repeater.do(lambda: self._store.pause(queue, who=who, reason=reason), DOUBT)
         resp.data = msgspec.json.encode(PauseAnswer("Job processing paused", queue))
 
 
 class Resume:
     """Jobs are claimed again."""
 
-    def __init__(self, store: JobStore, available: Availability) -> None:
+    def __init__(self, store: JobStore, repeater: Repeater) -> None:
         self._store = store
-        self._available = available
+        self._repeater = repeater
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Lift the pause of a queue, or the one of everything."""
         queue = read_body(req, PauseRequest).queue or None
-        with self._available:
-            self._store.resume(queue)
+        self._repeater.do(lambda: self._store.resume(queue), DOUBT)
         resp.data = msgspec.json.encode(PauseAnswer("Job processing resumed", queue))

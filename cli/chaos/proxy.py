@@ -23,6 +23,10 @@ class Proxy:
         self._pairs: dict[Pair, asyncio.Event] = {}
         #: How many replies are passed on before one is lost; None: all are.
         self._replies_until_loss: int | None = None
+        self._replies_to_lose = 0
+        self._lost_word = b""
+        #: What was last asked on each connection.
+        self._asked: dict[Pair, bytes] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -44,12 +48,12 @@ class Proxy:
         """Be a good network again; what a black hole has held back arrives now."""
         self._do(self._pass_on())
 
-    def lose_next_reply(self, *, after: int = 0) -> None:
+    def lose_next_reply(self, *, after: int = 0, count: int = 1, to: bytes = b"") -> None:
         """Pass the next request on, swallow what the server answers, reset the connection; then pass on.
 
-        `after`: how many replies arrive before.
+        `after`: how many replies arrive before. `count`: how many are lost. `to`: what the requests meant contain.
         """
-        self._replies_until_loss = after
+        self._lost_word, self._replies_to_lose, self._replies_until_loss = to, count, after
 
     def black_hole(self) -> None:
         """Accept connections and bytes, deliver none until `pass_on`."""
@@ -103,13 +107,15 @@ class Proxy:
         self._passing.set()
         await self._abort_all()
 
-    def _must_lose(self) -> bool:
-        if self._replies_until_loss is None:
+    def _must_lose(self, asked: bytes) -> bool:
+        if self._replies_until_loss is None or self._lost_word not in asked:
             return False
         if self._replies_until_loss > 0:
             self._replies_until_loss -= 1
             return False
-        self._replies_until_loss = None
+        self._replies_to_lose -= 1
+        if self._replies_to_lose == 0:
+            self._replies_until_loss = None
         self.replies_lost += 1
         return True
 
@@ -134,13 +140,14 @@ class Proxy:
             return
         pair = (writer, target_writer)
         ended = self._pairs[pair] = asyncio.Event()
+        self._asked[pair] = b""
         try:
             await asyncio.gather(
                 self._pump(reader, target_writer, pair), self._pump(target_reader, writer, pair, replies=True)
             )
         finally:
             _abort(pair)
-            del self._pairs[pair]
+            del self._pairs[pair], self._asked[pair]
             ended.set()
 
     async def _pump(
@@ -151,7 +158,9 @@ class Proxy:
                 await self._passing.wait()
                 if replies and self._delay_seconds:
                     await asyncio.sleep(self._delay_seconds)
-                if replies and self._must_lose():
+                if not replies:
+                    self._asked[pair] = data
+                elif self._must_lose(self._asked[pair]):
                     break
                 writer.write(data)
                 await writer.drain()

@@ -1,22 +1,23 @@
 -- retry: run a job again that has ended.
 -- Promise: it starts as if new, at the end of its priority; its token and the history of its attempts stay, so that no
---   earlier attempt can write to it.
+--   earlier attempt can write to it. A repeat of the last retry does nothing, whatever has become of the job.
 -- KEYS  1 job (hash)  2 meta (hash)
--- ARGV  1 base  2 id
+-- ARGV  1 base  2 id  3 what the request calls itself
 -- Returns {'ok'} | {'missing'} | {'not_ended', status}
 -- include: clock
 -- include: queueing
 -- include: ending
 -- include: ended
 local job, meta = KEYS[1], KEYS[2]
-local base, id = ARGV[1], ARGV[2]
+local base, id, request = ARGV[1], ARGV[2], ARGV[3]
 
+if redis.call('HGET', job, 'last_retry') == request then return {'ok'} end
 local refused = take_ended(base, id)
 if refused then return refused end
 local found = redis.call('HMGET', job, 'queue', 'priority')
 local sequence = integer(redis.call('HINCRBY', meta, 'sequence', 1))
 redis.call('HSET', job, 'status', 'pending', 'sequence', sequence, 'run_at_ms', integer(now),
-  'attempt', 0, 'failures', 0, 'crashes', 0)
+  'attempt', 0, 'failures', 0, 'crashes', 0, 'last_retry', request)
 redis.call('HDEL', job, 'cancel_requested_ms', 'cancelled_by', 'stack', 'stack_ms', 'reason', 'error', 'result', 'receipt',
   'ended_ms', 'expires_ms', 'unhandled_ms', 'progress', 'progress_ms')
 redis.call('PERSIST', job)

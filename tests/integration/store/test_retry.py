@@ -20,13 +20,14 @@ def test_a_failed_job_is_pending_again_with_nothing_but_its_history(world: World
     world.tokens()
     world.advance(100)
     before = world.snapshot()
-    world.store.retry(job_id)
+    world.store.retry(job_id, "request")
     changes = world.changes_since(before)
     assert changes.pop(f"job:{job_id}") == {
         "status": "pending",
         "sequence": "2",
         "run_at_ms": str(START_MS + 100),
         "attempt": "0",
+        "last_retry": "request",
         **dict.fromkeys(("cancel_requested_ms", "cancelled_by", "reason", "error", "ended_ms", "expires_ms")),
     }
     assert changes == {
@@ -123,3 +124,17 @@ def test_a_job_that_nobody_knows_cannot_be_retried(world: World) -> None:
     with pytest.raises(JobNotFound):
         world.store.retry(new_job_id())
     assert world.snapshot() == before
+
+
+def test_a_repeat_of_a_retry_does_nothing_whatever_has_become_of_the_job(world: World, alpha: Supervisor) -> None:
+    job_id = world.enqueue()
+    world.store.cancel(job_id)
+    world.store.retry(job_id, "request")
+    claim = alpha.claim_one()
+    for become in (lambda: None, lambda: alpha.settle(claim, Outcome.SUCCEEDED)):
+        become()
+        before = world.snapshot()
+        world.store.retry(job_id, "request")
+        assert world.snapshot() == before
+    world.store.retry(job_id, "another")
+    assert world.status(job_id) == "pending"
