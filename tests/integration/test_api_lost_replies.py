@@ -10,7 +10,6 @@ from msgspec import Struct
 from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.connection import connect
 from jobworker.store.settings import RedisSettings, Settings
-
 from tests.support.redis_server import RedisServer
 from tests.support.reply import Reply
 from tests.support.snapshot import snapshot
