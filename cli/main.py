@@ -9,6 +9,7 @@ import click
 
 from jobworker.cli.api import api
 from jobworker.cli.cancel import cancel, delete, retry
+from jobworker.cli.chaos.command import chaos
 from jobworker.cli.config import config
 from jobworker.cli.control import drain, scale, stack
 from jobworker.cli.doctor import doctor
@@ -49,7 +50,7 @@ def cli() -> None:
 _JOBS = (submit, job, jobs, log, stack, cancel, retry, delete, pause, resume)
 _FLEET = (queues, workers, handlers, supervisors, scale, drain, stats)
 
-for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck):
+for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck, chaos):
     cli.add_command(_command)
 
 
