@@ -1,4 +1,4 @@
-"""All measurements as one table: `python -m benchmarks [--scale SHARE] [--markdown]`."""
+"""Measurements as one table: `python -m benchmarks [--scale SHARE] [--markdown] [--only NAME …]`."""
 
 import argparse
 import shlex
@@ -6,11 +6,13 @@ import sys
 from typing import Final
 
 from benchmarks import cancel, drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
-from benchmarks.document import circumstances, write
+from benchmarks.document import block, circumstances, write
 from benchmarks.peers import peer
-from benchmarks.rows import Row, show
+from benchmarks.rows import Row, exit_if_failed, show
+from benchmarks.soak import soak
 
-OURS: Final = (kill, cancel, hangs, idle, recovery, pickup, posts, drain, output, startup, memory)
+OURS: Final = (kill, cancel, hangs, idle, recovery, pickup, posts, drain, output, startup, memory, soak)
+BY_NAME: Final = {module.__name__.rpartition(".")[2]: module for module in (*OURS, peer)}
 
 
 def main() -> None:
@@ -19,16 +21,15 @@ def main() -> None:
     words = circumstances(" ".join(["python -m benchmarks", *map(shlex.quote, sys.argv[1:])]))
     print(*words, sep="\n", end="\n\n")
     rows: list[Row] = []
-    for measurement in OURS:
-        for row in measurement.measure(_scaled(measurement.COUNT, options.scale)):
-            show(row)
-            rows.append(row)
-    for row in peer.measure(_scaled(peer.COUNT, options.scale)):
-        beside = peer.compared(row, rows)
-        show(beside)
-        rows.append(beside)
-    if options.markdown:
+    for name in options.only or BY_NAME:
+        for row in BY_NAME[name].measure(_scaled(BY_NAME[name].COUNT, options.scale)):
+            rows.append(peer.compared(row, rows) if name == "peer" else row)
+            show(rows[-1])
+    if options.markdown and options.only:
+        print("", block(rows, words), sep="\n")
+    elif options.markdown:
         write(rows, words)
+    exit_if_failed(rows)
 
 
 def _scaled(count: int, scale: float) -> int:
@@ -36,9 +37,10 @@ def _scaled(count: int, scale: float) -> int:
 
 
 def _read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure everything; about 15 minutes.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure everything; about 25 minutes.")
     parser.add_argument("--scale", type=float, default=1.0, help="measure this share of the rounds and jobs (0.1)")
-    parser.add_argument("--markdown", action="store_true", help="write the table into docs/benchmarks.md")
+    parser.add_argument("--markdown", action="store_true", help="write docs/benchmarks.md; a part is printed")
+    parser.add_argument("--only", nargs="+", choices=BY_NAME, metavar="NAME", help=f"a part: {', '.join(BY_NAME)}")
     return parser.parse_args()
 
 

@@ -37,8 +37,13 @@ def write(rows: Iterable[Row], words: Iterable[str], page: Path = PAGE) -> None:
     """Put the table and its circumstances in the place of those of the run before."""
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{block(rows, words)}\n{END}{after}", encoding="utf-8")
+
+
+def block(rows: Iterable[Row], words: Iterable[str]) -> str:
+    """Return the table and its circumstances as the page has them."""
     items = "".join(f"- {line}\n" for line in words)
-    page.write_text(f"{before}{BEGIN}\n{items}\n{markdown(rows)}\n{END}{after}", encoding="utf-8")
+    return f"{items}\n{markdown(rows)}"
 
 
 def _cpu() -> str:

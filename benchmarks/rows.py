@@ -2,6 +2,7 @@
 
 import argparse
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ class Row(Struct, frozen=True):
     against: str = ""
     base: float | None = None
     asked: str = ""
+    #: Why this is a failure, where that can be said for sure; empty: it is none.
+    failure: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -61,9 +64,18 @@ def show(row: Row) -> None:
 def main(measure: Measure, count: int) -> None:
     """Print what is measured, row by row; the command's argument takes the place of `count`."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("count", nargs="?", type=int, default=count, help="rounds, or jobs (%(default)s)")
+    parser.add_argument("count", nargs="?", type=int, default=count, help="rounds, jobs or seconds (%(default)s)")
+    rows = []
     for row in measure(parser.parse_args().count):
         show(row)
+        rows.append(row)
+    exit_if_failed(rows)
+
+
+def exit_if_failed(rows: Iterable[Row]) -> None:
+    """End with code 1 and the failures on stderr, if there is any."""
+    if failures := [row.failure for row in rows if row.failure]:
+        sys.exit("\n".join(failures))
 
 
 def _number(value: float) -> str:

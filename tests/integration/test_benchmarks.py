@@ -9,6 +9,8 @@ import pytest
 from benchmarks import cancel, drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
 from benchmarks.peers import peer
 from benchmarks.rows import Measure
+from benchmarks.soak import soak
+from benchmarks.soak.jobs import KINDS
 from jobworker.store.sizing import usable_cpus
 
 FLOOD, OTHERS = "a flood, ", "enqueue to end of others"
@@ -42,6 +44,13 @@ def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list
     assert all(row.value is not None for row in rows)
 
 
+def test_after_a_short_soak_all_jobs_have_ended_and_nothing_has_grown() -> None:
+    rows = list(soak.measure(8))
+    assert [row.failure for row in rows if row.failure] == []
+    assert rows[0].value is not None
+    assert rows[0].value > len(KINDS)
+
+
 @pytest.mark.skipif("JOBWORKER_TEST_PEERS" not in os.environ, reason="JOBWORKER_TEST_PEERS=1 installs and runs them")
 @pytest.mark.parametrize("one", peer.PEERS, ids=lambda one: one.name)
 def test_a_peer_yields_rows_to_compare(one: peer.Peer) -> None:
@@ -53,3 +62,9 @@ def test_the_command_for_all_explains_itself() -> None:
     command = [sys.executable, "-m", "benchmarks", "--help"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "--markdown" in said
+
+
+def test_a_part_is_printed_as_the_page_would_have_it() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--scale=0.01", "--markdown", "--only", "cancel"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "| cancel: POST to the death of the tree | " in said

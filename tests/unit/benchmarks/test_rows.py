@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.rows import Row, markdown, show, timings
+from benchmarks.rows import Row, exit_if_failed, markdown, show, timings
 
 
 def test_a_series_is_its_median_and_the_rest_in_words() -> None:
@@ -35,3 +35,9 @@ def test_rows_become_a_table_of_markdown() -> None:
 def test_a_row_is_printed_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     show(Row("memory", 48.25, "MiB"))
     assert capsys.readouterr().out.split() == ["memory", "48.2", "MiB"]
+
+
+def test_a_failure_ends_a_measurement_with_its_reason() -> None:
+    exit_if_failed([Row("memory", 48.25, "MiB")])
+    with pytest.raises(SystemExit, match="grew"):
+        exit_if_failed([Row("memory", 48.25, "MiB"), Row("soak", 1.0, "", failure="it grew")])
