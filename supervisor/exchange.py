@@ -102,9 +102,16 @@ class Exchange:
         """Make a call soon: there may be something to claim."""
         self._poked.set()
 
-    def compare(self, running: int) -> None:
-        """Reconcile if Redis counts other attempts as ours than we do, while no call could explain it."""
-        if not self._open and running != len(self.held()):
+    def last_call(self) -> int | None:
+        """The number of the last call; None while one is open."""
+        return None if self._open else self._call
+
+    def compare(self, running: int, last_call: int | None) -> None:
+        """Reconcile if Redis counts other attempts as ours than we do, and no call explains it.
+
+        `last_call` is that of before Redis was asked: what was called since may have come before the count or after it.
+        """
+        if last_call is not None and last_call == self.last_call() and running != len(self.held()):
             log.warning("redis counts other jobs as ours", redis=running, ours=len(self.held()))
             self._must_reconcile = True
             self._poked.set()

@@ -28,7 +28,7 @@ class Lease:
 
     Told:   beat now (by the exchange, after a new connection); somebody hinted (by the hints).
     Tells:  the desk, what to cancel, and when to fence; the requests, what else is asked; the pool, until when attempts
-            may begin; the exchange, how many jobs Redis counts as ours.
+            may begin; the exchange, how many jobs Redis counts as ours, and what its last call was before.
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 
@@ -43,7 +43,8 @@ class Lease:
         #: Kills what must not overlap with an attempt elsewhere; returns how many that were.
         self.fence_attempts: Callable[[], int]
         self.requests: Requests
-        self.compare: Callable[[int], None]
+        self.last_call: Callable[[], int | None]
+        self.compare: Callable[[int, int | None], None]
         self._incarnation = incarnation
         self._beat_seconds = beat_seconds
         self._set_fence = fence
@@ -95,6 +96,7 @@ class Lease:
         """Beat in time, and whenever there may be something to reap."""
         while True:
             self._hinted.clear()
+            last_call = self.last_call()
             try:
                 answer = await self.beat()
             except EpochLost:
@@ -102,7 +104,7 @@ class Lease:
             except StoreError:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            self.compare(answer.running)
+            self.compare(answer.running, last_call)
             await self._until_next(answer)
 
     async def guard(self) -> None:

@@ -98,6 +98,7 @@ class Session:
             drain=drain_all,
             spawn=spawn,
         )
+        self._lease.last_call = self._exchange.last_call
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
         self._tally = Tally(self._keeping.tally)

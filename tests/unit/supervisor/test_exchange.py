@@ -273,10 +273,10 @@ def test_what_redis_says_is_known_until_a_call_succeeds(scene: Scene) -> None:
 
 def test_a_count_that_differs_has_it_reconcile(scene: Scene) -> None:
     scene.start()
-    scene.exchange.compare(0)
+    scene.exchange.compare(0, scene.exchange.last_call())
     scene.turn()
     assert scene.redis.kinds == ["beat", "reconcile"]
-    scene.exchange.compare(1)
+    scene.exchange.compare(1, scene.exchange.last_call())
     scene.turn()
     assert scene.redis.kinds == ["beat", "reconcile", "beat", "reconcile"]
 
@@ -285,8 +285,32 @@ def test_a_count_means_nothing_while_a_call_is_open(scene: Scene) -> None:
     scene.idle = [7]
     scene.redis.answering.clear()
     scene.start()
-    scene.exchange.compare(1)
+    assert scene.exchange.last_call() is None
+    scene.exchange.compare(1, scene.exchange.last_call())
     scene.redis.answering.set()
+    scene.turn()
+    assert scene.redis.kinds.count("reconcile") == 1
+
+
+def test_a_count_means_nothing_when_a_call_was_made_while_redis_was_asked(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.start()
+    before = scene.exchange.last_call()
+    scene.exchange.poke()
+    scene.turn()
+    scene.exchange.compare(1, before)
+    scene.turn()
+    assert scene.redis.kinds.count("reconcile") == 1
+
+
+def test_a_count_means_nothing_when_a_call_that_was_open_has_ended_since(scene: Scene) -> None:
+    scene.idle = [7]
+    scene.redis.answering.clear()
+    scene.start()
+    before = scene.exchange.last_call()
+    scene.redis.answering.set()
+    scene.turn()
+    scene.exchange.compare(1, before)
     scene.turn()
     assert scene.redis.kinds.count("reconcile") == 1
 

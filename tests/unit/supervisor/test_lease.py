@@ -60,7 +60,10 @@ class Scene:
         self.counts: list[int] = []
         self.lease = Lease(incarnation, beat_seconds, self.fences.append, self.make_roster)
         self.lease.cancel = self.cancelled.extend
-        self.lease.compare = self.counts.append
+        self.last_call: int | None = 7
+        self.compared: list[int | None] = []
+        self.lease.last_call = lambda: self.last_call
+        self.lease.compare = self.compare
         self.fenced_at_ns: list[int] = []
         self.lease.fence_attempts = self._fence_attempts
         self.sizes: list[int] = []
@@ -75,6 +78,10 @@ class Scene:
     def make_roster(self) -> Roster:
         """Return a roster that tells how many beats were sent before."""
         return Roster(restarts=len(self.redis.sent_ns))
+
+    def compare(self, count: int, last_call: int | None) -> None:
+        self.counts.append(count)
+        self.compared.append(last_call)
 
     def start(self) -> "asyncio.Task[None]":
         task = self.loop.create_task(self.lease.run())
@@ -115,6 +122,15 @@ def test_an_answer_is_acted_on(scene: Scene) -> None:
     scene.start().cancel()
     scene.until(lambda: scene.counts)
     assert (scene.cancelled, scene.counts) == (CANCELS, [3])
+
+
+def test_a_count_is_compared_with_what_was_the_last_call_before_redis_counted(scene: Scene) -> None:
+    scene.redis.answering.clear()
+    scene.start()
+    scene.last_call = 8
+    scene.redis.answering.set()
+    scene.until(lambda: scene.counts)
+    assert scene.compared == [7]
 
 
 def test_each_beat_takes_the_roster_of_its_own_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
