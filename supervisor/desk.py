@@ -94,8 +94,8 @@ class Desk:
             await self._changed.wait()
 
     def held(self) -> list[Attempted]:
-        """Return the attempts that run."""
-        return [attempt.claim.attempted for attempt in self._attempts.values()]
+        """Return the attempts that run and are ours."""
+        return [attempt.claim.attempted for attempt in self._attempts.values() if not attempt.dropped]
 
     def hand_out(self, claim: Claim) -> bool:
         """Give a claimed job to the idle worker it was claimed for, or put it back; False: its type is held."""

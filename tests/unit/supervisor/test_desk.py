@@ -196,6 +196,14 @@ def test_what_is_no_longer_ours_is_killed_and_settled_by_nobody(scene: Scene) ->
     assert scene.desk.empty
 
 
+def test_what_was_dropped_is_not_held_while_it_dies(scene: Scene) -> None:
+    scene.hand(scene.first, 100)
+    scene.hand(scene.second, 200, id="job-2")
+    scene.desk.drop([Attempted("job-1", 100)])
+    assert scene.desk.held() == [Attempted("job-2", 200)]
+    assert not scene.desk.empty
+
+
 def test_a_report_on_what_was_dropped_settles_nothing(scene: Scene) -> None:
     scene.hand(scene.first, 100)
     scene.desk.drop(scene.desk.held())
