@@ -21,7 +21,7 @@ from jobworker.store.errors import (
     StoreUnavailable,
     WritesRefused,
 )
-from jobworker.store.wire import Wire
+from jobworker.store.wire import SharedWire, Wire
 
 
 def connect(url: str, *, timeout_seconds: float, max_connections: int = 64) -> redis.Redis:
@@ -43,6 +43,11 @@ def connect_async(url: str, *, timeout_seconds: float, block_seconds: float = 0.
 def connect_wire(url: str, *, timeout_seconds: float) -> Wire:
     """Return a connection for the scripts of a supervisor; nothing is sent yet."""
     return Wire(connect_async(url, timeout_seconds=timeout_seconds), timeout_seconds=timeout_seconds)
+
+
+def connect_shared_wire(url: str, *, timeout_seconds: float) -> SharedWire:
+    """Return such a connection for callers that know nothing of each other."""
+    return SharedWire(connect_async(url, timeout_seconds=timeout_seconds), timeout_seconds=timeout_seconds)
 
 
 async def answers_ping(url: str, *, timeout_seconds: float) -> bool:

@@ -79,3 +79,15 @@ class Wire:
         # From here on ours is the only clock; its own would make a task of each write.
         connection.socket_timeout = None
         return connection
+
+
+class SharedWire(Wire):
+    """A wire whose callers know nothing of each other: they take turns."""
+
+    def __init__(self, client: redis.asyncio.Redis, *, timeout_seconds: float) -> None:
+        super().__init__(client, timeout_seconds=timeout_seconds)
+        self._turn = asyncio.Lock()
+
+    async def _call(self, *command: Argument) -> Any:
+        async with self._turn:
+            return await super()._call(*command)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from jobworker.store.claims import Attempted
-from jobworker.store.connection import answers_ping, connect_async, connect_wire
+from jobworker.store.connection import answers_ping, connect_async, connect_shared_wire, connect_wire
 from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
@@ -73,8 +73,8 @@ class Session:
         turns = Turns(mine.queues)
         # Each on a connection of its own: a beat never waits behind an exchange, nor either behind a blocking wait.
         self._beating = incarnation.on(connect_wire(url, timeout_seconds=timeout))
-        # A wire takes one call at a time, and its housekeepers know nothing of each other: so theirs is a client.
-        self._keeping = incarnation.on(connect_async(url, timeout_seconds=timeout))
+        # The housekeepers know nothing of each other. One connection is enough for them: none of them is in a hurry.
+        self._keeping = incarnation.on(connect_shared_wire(url, timeout_seconds=timeout))
         waiting = connect_async(url, timeout_seconds=timeout, block_seconds=WAIT_SECONDS)
         self._hints = Hints(waiting, keys, mine.name, turns.queues)
         clock = RedisClock(incarnation.epoch)

@@ -229,6 +229,7 @@ def simulated(network: Network) -> Iterator[None]:
         for name, stand_in in {
             "supervisor.connect_wire": connect,
             "session.connect_wire": connect,
+            "session.connect_shared_wire": connect,
             "session.connect_async": connect,
             "session.answers_ping": answers_ping,
             # Reading it from the package's metadata takes longer than a simulated second.
