@@ -158,7 +158,7 @@ class SupervisorSettings(Section, frozen=True):
     ] = 60.0
     poll: Annotated[
         float, Meta(ge=0.05, le=60, description="seconds to wait when no hint comes: a lost hint costs at most this")
-    ] = 1.0
+    ] = 2.0
     start_timeout: Annotated[
         float, Meta(ge=1, le=3600, description="seconds that a worker may take to import the handlers")
     ] = 60.0

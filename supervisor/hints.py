@@ -47,8 +47,12 @@ class Listener:
                 self._trouble.over()
                 await self._pass_on(hint)
             except StoreError as error:
-                # That Redis is away the exchange says; it polls meanwhile.
-                if not isinstance(error, StoreUnavailable):
+                if isinstance(error, StoreUnavailable):
+                    # The exchange says so in the log, and polls meanwhile. A hint that Redis gave to a connection which
+                    # is lost is lost too, so both look without one.
+                    self._inbox()
+                    self._wake()
+                else:
                     self._trouble.met("hints cannot be heard; jobs are asked for once a poll", error)
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -40,7 +40,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_defau
     environ = {"JOBWORKER_SUPERVISOR_WORKERS": "3", "JOBWORKER_SUPERVISOR_SPARES": "3"}
     loaded = load({"supervisor": {"workers": 4}}, environ, path)
     supervisor = loaded.settings.supervisor
-    assert (supervisor.workers, supervisor.spares, supervisor.grace, supervisor.poll) == (4, 3, 2.0, 1.0)
+    assert (supervisor.workers, supervisor.spares, supervisor.grace, supervisor.poll) == (4, 3, 2.0, 2.0)
     assert [loaded.sources[f"supervisor.{key}"] for key in ("workers", "spares", "grace", "poll")] == [
         "command line",
         "environment JOBWORKER_SUPERVISOR_SPARES",

@@ -26,10 +26,10 @@ def test_retention_is_passed_to_scripts_in_their_order() -> None:
     assert JobSettings(keep=60, keep_failed=61, keep_jobs=62).retention.arguments() == [60_000, 61_000, 62]
 
 
-def test_a_supervisor_gets_the_defaults_of_the_design() -> None:
+def test_a_supervisor_gets_its_defaults() -> None:
     supervisor = Settings().supervisor
     assert (supervisor.workers, supervisor.spares, supervisor.queues, supervisor.handlers) == ("auto", 1, (), ())
-    assert (supervisor.grace, supervisor.lease, supervisor.beat, supervisor.poll) == (25.0, 15.0, 3.0, 1.0)
+    assert (supervisor.grace, supervisor.lease, supervisor.beat, supervisor.poll) == (25.0, 15.0, 3.0, 2.0)
 
 
 def test_redis_and_the_api_get_the_defaults_of_the_design() -> None:

@@ -136,6 +136,7 @@ def test_an_interrupt_that_fails_harms_nobody(scene: Scene, monkeypatch: pytest.
 def test_while_redis_is_away_it_goes_on_trying(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobworker.supervisor.hints.RETRY_SECONDS", 0.001)
     scene.push(StoreUnavailable())
+    scene.told.clear()
     scene.push(WAKE)
     assert scene.told == ["wake"]
 
@@ -157,3 +158,11 @@ def test_that_redis_is_away_is_left_for_the_exchange_to_tell(scene: Scene, monke
     with capture_logs() as lines:
         scene.push(StoreUnavailable())
     assert not any("hints" in line["event"] for line in lines)
+
+
+def test_a_lost_connection_may_have_taken_a_hint_of_either_kind_along(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobworker.supervisor.hints.RETRY_SECONDS", 0.001)
+    scene.push(StoreUnavailable())
+    assert sorted(scene.told) == ["inbox", "wake"]
