@@ -1,5 +1,6 @@
 """How long the supervisor's loop is blocked: from one look for events to the next, in which nobody is heard."""
 
+import os
 import selectors
 import time
 from collections import deque
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
+
+from jobworker.store.sizing import usable_cpus
 
 log = structlog.get_logger("jobworker.lag")
 
@@ -63,7 +66,11 @@ class LagSelector(selectors.DefaultSelector):
         now = self._clock()
         if seconds > TOO_LONG_SECONDS and now >= self._next_line_at:
             self._next_line_at = now + LINE_EVERY_SECONDS
-            log.warning("the loop was blocked; deadlines and cancels waited", milliseconds=round(seconds * 1000))
+            # More load than CPUs: it did not wait for itself, but for one of them.
+            load, cpus = round(os.getloadavg()[0], 1), len(usable_cpus())
+            milliseconds = round(seconds * 1000)
+            event = "the loop was blocked; deadlines and cancels waited"
+            log.warning(event, milliseconds=milliseconds, load=load, cpus=cpus)
 
     def _close_period(self) -> None:
         now = self._clock()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from jobworker.store.sizing import usable_cpus
 from jobworker.supervisor.lag import LINE_EVERY_SECONDS, RECENT_SECONDS, TOO_LONG_SECONDS, LagSelector
 from tests.unit.supervisor.running import Running
 
@@ -64,6 +65,13 @@ def test_a_turn_that_lasts_too_long_is_one_line_a_minute(scene: Scene) -> None:
         scene.now += LINE_EVERY_SECONDS
         scene.turn(0)
     assert [line["milliseconds"] for line in lines] == [70, round(1000 * LINE_EVERY_SECONDS)]
+
+
+def test_the_line_tells_how_many_wanted_a_cpu_and_how_many_there_are(scene: Scene) -> None:
+    with capture_logs() as lines:
+        scene.turn(0.07)
+    assert lines[0]["load"] >= 0
+    assert lines[0]["cpus"] == len(usable_cpus())
 
 
 def test_waiting_for_events_is_not_being_blocked() -> None:
