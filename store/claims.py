@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.job import AttemptDetail, ErrorInfo, NewJob, Note, Receipt
-from jobworker.store.report import LogChunk, chunk_arguments, chunks_bytes
+from jobworker.store.report import LogChunk, Progress, chunk_arguments, chunks_bytes, progress_argument
 from jobworker.store.request import Request
 from jobworker.store.scripts import Argument
 from jobworker.store.states import Outcome
@@ -120,6 +120,8 @@ class Settle(Struct, frozen=True):
     receipt: Receipt | None = None
     #: None: nothing to keep among the failed attempts.
     detail: AttemptDetail | None = None
+    #: The last one, unless a report has brought it.
+    progress: Progress | None = None
     #: Output of which it is not known that a report has brought it.
     log: tuple[LogChunk, ...] = ()
     #: Of the job, for the sums; Redis knows it. "": nobody could read it.
@@ -128,14 +130,15 @@ class Settle(Struct, frozen=True):
     follow_ups: tuple[NewJob, ...] = ()
 
     def arguments(self) -> list[Argument]:
-        """Return the arguments that `lua/exchange.lua` takes: fourteen, three a chunk of output, follow-ups."""
+        """Return the arguments that `lua/exchange.lua` takes: fifteen, three a chunk of output, follow-ups."""
         head: list[Argument] = [self.id, self.token, self.outcome.value, int(self.final), self.delay_ms, self.reason]
         opaque = [
             b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)
         ]
         budgets = [self.max_attempts, self.max_crashes]
         jobs = [argument for job in self.follow_ups for argument in job.arguments()]
-        said = [opaque[0], self.result, *opaque[1:], *budgets, *chunk_arguments(self.log)]
+        told = [progress_argument(self.progress), *chunk_arguments(self.log)]
+        said = [opaque[0], self.result, *opaque[1:], *budgets, *told]
         return [*head, *said, len(self.follow_ups), *jobs]
 
     @property

@@ -37,8 +37,7 @@ class AttemptReport(Struct, frozen=True):
 
     def arguments(self) -> list[Argument]:
         """Return the arguments that `lua/report.lua` takes."""
-        progress = b"" if self.progress is None else _encode(self.progress)
-        return [self.id, self.token, progress, *chunk_arguments(self.chunks)]
+        return [self.id, self.token, progress_argument(self.progress), *chunk_arguments(self.chunks)]
 
     @property
     def size_bytes(self) -> int:
@@ -59,6 +58,9 @@ def chunks_bytes(chunks: Sequence[LogChunk]) -> int:
     return sum(len(chunk.data) + 60 for chunk in chunks)
 
 
-def _encode(progress: Progress) -> bytes:
+def progress_argument(progress: Progress | None) -> bytes:
+    """Return a progress as Redis keeps it; empty: none."""
+    if progress is None:
+        return b""
     short = msgspec.structs.replace(progress, message=progress.message[:MAX_PROGRESS_CHARACTERS])
     return msgspec.json.encode(short)

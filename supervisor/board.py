@@ -20,6 +20,10 @@ _BEGUN_AT = 1024
 _PROGRESS_AT = _BEGUN_AT + _NUMBER.size
 _MESSAGE_AT = _PROGRESS_AT + _PROGRESS.size
 _WRITTEN_AT = _MESSAGE_AT + 4 * MAX_PROGRESS_CHARACTERS
+#: Why the worker ends by itself: the length, then the text.
+_LENGTH = struct.Struct("=h")
+_WORDS_AT = _WRITTEN_AT + _NUMBER.size
+_MAX_WORDS_BYTES = 500
 
 
 def boottime_ns() -> int:
@@ -86,6 +90,20 @@ class Board:
     @baseline.setter
     def baseline(self, value: tuple[int, int, int]) -> None:
         _BASELINE.pack_into(self._page, _BASELINE_AT, *value)
+
+    @property
+    def last_words(self) -> str:
+        """Why the worker ended by itself, without a report; written by the worker, just before."""
+        (length,) = _LENGTH.unpack_from(self._page, _WORDS_AT)
+        begin = _WORDS_AT + _LENGTH.size
+        return self._page[begin : begin + length].decode(errors="replace")
+
+    @last_words.setter
+    def last_words(self, words: str) -> None:
+        text = words.encode(errors="replace")[:_MAX_WORDS_BYTES]
+        begin = _WORDS_AT + _LENGTH.size
+        self._page[begin : begin + len(text)] = text
+        _LENGTH.pack_into(self._page, _WORDS_AT, len(text))
 
     def write_progress(self, fraction: float | None, message: str) -> None:
         """Say how far the present attempt is; written by the worker."""

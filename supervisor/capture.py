@@ -71,6 +71,10 @@ class Capture:
             return None
         return AttemptReport(self.attempted.id, self.attempted.token, progress, chunks)
 
+    def last_progress(self) -> Progress | None:
+        """Return what the attempt has told last, unless Redis has it; the attempt has ended."""
+        return self._unknown_progress() if self._has_progress else None
+
     def taken(self, report: AttemptReport) -> None:
         """Forget what Redis has."""
         self._told = report.progress or self._told
@@ -87,6 +91,9 @@ class Capture:
         if not self._looks:
             return None
         self._looks -= 1
+        return self._unknown_progress()
+
+    def _unknown_progress(self) -> Progress | None:
         found = self._read_progress()
         progress = None if found is None else Progress(*found)
         return None if progress == self._told else progress

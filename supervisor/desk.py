@@ -122,8 +122,8 @@ class Desk:
             return
         # The time before it is sent: its worker may begin before we go on.
         attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
-        pipe = self._output.begin(worker, attempt.claim.attempted)
         try:
+            pipe = self._output.begin(worker, attempt.claim.attempted)
             worker.mailbox.send(attempt.assignment(pipe), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
@@ -190,6 +190,8 @@ class Desk:
         if report.ended:
             commands = list(report.ended)
             log.info("what a job left running is ended", job=claim.id, type=claim.type, commands=commands)
+        if report.has_writers:
+            worker.pipes.hold()
         if report.outcome is Outcome.UNHANDLED and self._pool.is_behind(worker, claim.type):
             self._conclude(attempt, put_back(claim, Outcome.RECALLED))
             return

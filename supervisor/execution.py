@@ -42,14 +42,21 @@ class Teller:
         self._board = board
         self._nudge = nudge
         self._nudged_at = -math.inf
+        self._is_over = False
 
     def tell(self, fraction: float | None, message: str) -> None:
         """Write it down; whoever writes a thousand a second nudges ten times."""
+        if self._is_over:
+            return
         self._board.write_progress(fraction, message)
         now = time.monotonic()
         if now - self._nudged_at >= NUDGE_SECONDS:
             self._nudged_at = now
             self._nudge(self._token)
+
+    def close(self) -> None:
+        """Take nothing more: a thread that the job has left tells nothing of the next one."""
+        self._is_over = True
 
 
 class Execution:
@@ -76,6 +83,7 @@ class Execution:
 
     def _attempt(self, assignment: Assignment) -> Report:
         token = assignment.token
+        teller = Teller(token, self._board, self._nudge)
         try:
             handler = self._registry.get(assignment.type)
             if handler is None:
@@ -85,28 +93,31 @@ class Execution:
             if assignment.soft_timeout_seconds is not None:
                 handler = self._interrupter.guard(handler, token, assignment.soft_timeout_seconds)
             # A fresh context a job: what one sets in context variables, the next does not see.
-            job = self._job(assignment)
+            job = _job(assignment, teller)
             value = contextvars.Context().run(call, handler, payload, job, self._run_async)
             return Report(token, Outcome.SUCCEEDED, result=encode_result(value), follow_ups=job.submissions.close())
         except BaseException as error:  # SystemExit, KeyboardInterrupt and their like are the handler's failure too
             return _report_error(token, error)
-
-    def _job(self, assignment: Assignment) -> Job:
-        timeout_seconds = assignment.timeout_seconds
-        return Job(
-            id=assignment.id,
-            type=assignment.type,
-            queue=assignment.queue,
-            attempt=assignment.attempt,
-            max_attempts=assignment.max_attempts,
-            fencing_token=assignment.token,
-            created_at=datetime.fromtimestamp(assignment.created_ms / 1000, UTC),
-            deadline_monotonic=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
-            tell_progress=Teller(assignment.token, self._board, self._nudge).tell,
-        )
+        finally:
+            teller.close()
 
     def _run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(_alone(coroutine), context=contextvars.copy_context())
+
+
+def _job(assignment: Assignment, teller: Teller) -> Job:
+    timeout_seconds = assignment.timeout_seconds
+    return Job(
+        id=assignment.id,
+        type=assignment.type,
+        queue=assignment.queue,
+        attempt=assignment.attempt,
+        max_attempts=assignment.max_attempts,
+        fencing_token=assignment.token,
+        created_at=datetime.fromtimestamp(assignment.created_ms / 1000, UTC),
+        deadline_monotonic=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
+        tell_progress=teller.tell,
+    )
 
 
 async def _alone(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -22,6 +22,8 @@ _CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
 _NO_SIGNAL: Final = int(socket.MSG_NOSIGNAL)
 _FRAME: Final = b"f"
 _MEMFD: Final = b"m"
+#: What comes before a frame that carries a descriptor.
+_CARRIER: Final = b"c"
 
 
 class MailboxClosed(Exception):
@@ -37,6 +39,7 @@ class End:
 
     def __init__(self, endpoint: socket.socket) -> None:
         self.socket = endpoint
+        self._carried: int | None = None
 
     def fileno(self) -> int:
         """Return the descriptor, for a selector."""
@@ -44,6 +47,7 @@ class End:
 
     def close(self) -> None:
         """Close this end; the other one reads an end of file."""
+        self._drop_carried()
         self.socket.close()
 
     def close_writing(self) -> None:
@@ -51,11 +55,16 @@ class End:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
-    def send(self, frame: bytes, flags: int = 0) -> None:
-        """Send one frame. Raises MailboxClosed; BlockingIOError if told not to wait and there is no room."""
+    def send(self, frame: bytes, flags: int = 0, carried: int | None = None) -> None:
+        """Send one frame, and with a small one a copy of a descriptor.
+
+        Raises MailboxClosed; BlockingIOError if told not to wait and there is no room.
+        """
         flags |= _NO_SIGNAL
         try:
-            if len(frame) <= INLINE_BYTES:
+            if carried is not None:
+                self.socket.sendmsg([_CARRIER + frame], [_rights(carried)], flags)
+            elif len(frame) <= INLINE_BYTES:
                 self.socket.send(_FRAME + frame, flags)
             else:
                 self._send_memfd(frame, flags)
@@ -63,7 +72,11 @@ class End:
             raise MailboxClosed from error
 
     def receive(self, flags: int = 0) -> bytes | None:
-        """Return the next frame; None at the end of file. Raises BadFrame; BlockingIOError if told not to wait."""
+        """Return the next frame; None at the end of file. Raises BadFrame; BlockingIOError if told not to wait.
+
+        A descriptor that it carries is closed at the next call, unless it was taken.
+        """
+        self._drop_carried()
         try:
             # Not socket.recv_fds: it ignores its flags.
             data, ancillary, _, _ = self.socket.recvmsg(INLINE_BYTES + 1, _DESCRIPTOR_SPACE, flags | _CLOEXEC)
@@ -77,9 +90,21 @@ class End:
             return data[1:]
         if data == _MEMFD and descriptors:
             return _read_memfd(descriptors[0])
+        if data[:1] == _CARRIER and descriptors:
+            self._carried = descriptors[0]
+            return data[1:]
         for descriptor in descriptors:
             os.close(descriptor)
         raise BadFrame(f"a frame of {len(data)} bytes and {len(descriptors)} descriptors")
+
+    def take_carried(self) -> int | None:
+        """Return the descriptor that came with the last frame; it is the caller's now. None: none came."""
+        carried, self._carried = self._carried, None
+        return carried
+
+    def _drop_carried(self) -> None:
+        if (carried := self.take_carried()) is not None:
+            os.close(carried)
 
     def receive_waiting(self) -> Iterator[bytes]:
         """Yield the frames that are there, without waiting, whoever shares this end. Raises BadFrame, MailboxClosed."""
@@ -93,11 +118,14 @@ class End:
         try:
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 file.write(frame)
-            # Not socket.send_fds: it ignores its flags.
-            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(descriptor))
-            self.socket.sendmsg([_MEMFD], [rights], flags)
+            self.socket.sendmsg([_MEMFD], [_rights(descriptor)], flags)
         finally:
             os.close(descriptor)
+
+
+def _rights(descriptor: int) -> tuple[int, int, bytes]:
+    # Not socket.send_fds: it ignores its flags.
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(descriptor)
 
 
 def _read_memfd(descriptor: int) -> bytes:

@@ -32,6 +32,12 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     soft_timeout_seconds: float | None = None
 
 
+class FreshPipe(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
+    """Supervisor → worker: this comes with the sink that takes the place of one of your pipes'."""
+
+    which: int
+
+
 class Importing(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     """Worker → supervisor: I begin to import this."""
 
@@ -77,9 +83,11 @@ class Report(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):
     follow_ups: tuple[FollowUp, ...] = ()
     #: Programs that the job left running and the worker has ended.
     ended: tuple[str, ...] = ()
+    #: Processes that it had left running may still write into its pipe.
+    has_writers: bool = False
 
 
-Message = Assignment | Importing | Hello | LoadFailure | Progressed | Report
+Message = Assignment | FreshPipe | Importing | Hello | LoadFailure | Progressed | Report
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Message).decode

@@ -1,10 +1,12 @@
 """The output and the progress of the attempts that run: read from their workers, kept until Redis has them."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
+import structlog
 
 from jobworker.store.claims import Attempted, Settle
 from jobworker.store.limits import MAX_BATCH_JOBS, MIB
@@ -12,8 +14,12 @@ from jobworker.store.report import AttemptReport
 from jobworker.supervisor.capture import Capture
 from jobworker.supervisor.echo import Echo
 from jobworker.supervisor.loop import SupervisorLoop
-from jobworker.supervisor.pipes import COUNT, NO_PIPE
+from jobworker.supervisor.mailbox import DONT_WAIT
+from jobworker.supervisor.messages import FreshPipe, encode
+from jobworker.supervisor.pipes import NO_PIPE
 from jobworker.supervisor.process import WorkerProcess
+
+log = structlog.get_logger("jobworker.output")
 
 #: After less than this a pipe is left alone for a while: a job that prints line by line must not wake us at each line.
 #: The pause doubles up to the longest while it is little, and is short again after more: then the pipe may soon be
@@ -49,22 +55,29 @@ class Output:
 
     def watch(self, worker: WorkerProcess) -> None:
         """Read what the worker's jobs write, from now on."""
-        for which in range(COUNT):
-            self._listen(worker, which)
+        for source in worker.pipes.sources:
+            self._listen(worker, source)
 
     def unwatch(self, worker: WorkerProcess) -> None:
         """Read what a dead worker's job has written to its end, and stop listening; its board may be closed then."""
-        self._take_in(worker, worker.pipes.current)
+        self._take_in(worker, worker.pipes.source)
         if (capture := self._captures.get(worker.pid)) is not None:
             capture.seal()
-        for source in worker.pipes.sources:
+        for source in (*worker.pipes.sources, *worker.pipes.outlets):
             self._loop.remove_reader(source)
             self._pauses.pop(source, None)
 
     def begin(self, worker: WorkerProcess, attempted: Attempted) -> int:
-        """Let an attempt write; return into which of its worker's pipes, or NO_PIPE."""
+        """Let an attempt write; return into which of its worker's pipes, or NO_PIPE.
+
+        Raises MailboxClosed; BlockingIOError when the worker has no room for a message.
+        """
         self._attempts[worker.pid] = attempted
-        return worker.pipes.turn() if self._keep else NO_PIPE
+        if not self._keep:
+            return NO_PIPE
+        which = worker.pipes.turn()
+        self._renew(worker)
+        return which
 
     def progressed(self, worker: WorkerProcess) -> None:
         """Have the board looked at: the worker has written a progress on it."""
@@ -73,16 +86,16 @@ class Output:
             self.waiting.set()
 
     def end(self, worker: WorkerProcess, settle: Settle) -> Settle:
-        """Return the attempt's settle, with what Redis is not known to have of its output."""
+        """Return the attempt's settle, with what Redis is not known to have of its output and progress."""
         if self._keep and not worker.reaped:
-            self._take_in(worker, worker.pipes.current)
+            self._take_in(worker, worker.pipes.source)
         self._attempts.pop(worker.pid, None)
         capture = self._captures.pop(worker.pid, None)
         if capture is None:
             return settle
         if self._echo is not None:
             self._echo.end(capture.attempted)
-        return msgspec.structs.replace(settle, log=capture.chunks)
+        return msgspec.structs.replace(settle, progress=capture.last_progress(), log=capture.chunks)
 
     def reports(self) -> list[AttemptReport]:
         """Return what Redis is to be told, at most what one call takes."""
@@ -115,29 +128,46 @@ class Output:
             capture.failed()
         self.waiting.set()
 
-    def _listen(self, worker: WorkerProcess, which: int) -> None:
-        if not worker.reaped:
-            self._loop.add_reader(worker.pipes.sources[which], self._read, worker, which)
+    def _renew(self, worker: WorkerProcess) -> None:
+        try:
+            sink = worker.pipes.renew()
+        except OSError as error:
+            log.warning("a pipe that a process may hold cannot be replaced", worker=worker.pid, error=error.strerror)
+            return
+        if sink is None:
+            return
+        try:
+            worker.mailbox.send(encode(FreshPipe(worker.pipes.current)), DONT_WAIT, sink)
+        finally:
+            os.close(sink)
+        self._listen(worker, worker.pipes.source)
 
-    def _read(self, worker: WorkerProcess, which: int) -> None:
-        data = self._take_in(worker, which)
+    def _listen(self, worker: WorkerProcess, source: int) -> None:
+        if not worker.reaped:
+            self._loop.add_reader(source, self._read, worker, source)
+
+    def _read(self, worker: WorkerProcess, source: int) -> None:
+        data = self._take_in(worker, source)
         if data is None:
             return
-        source = worker.pipes.sources[which]
         if len(data) >= SMALL_BYTES:
             self._pauses.pop(source, None)
             return
         self._loop.remove_reader(source)
-        # At the end of the file for good: the worker has closed it.
         if data:
             pause_seconds = self._pauses.get(source, FIRST_PAUSE_SECONDS)
             self._pauses[source] = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
-            self._loop.call_later(pause_seconds, self._listen, worker, which)
+            self._loop.call_later(pause_seconds, self._listen, worker, source)
+            return
+        # At the end of the file for good: nobody holds the other end.
+        self._pauses.pop(source, None)
+        if source in worker.pipes.outlets:
+            worker.pipes.discard(source)
 
-    def _take_in(self, worker: WorkerProcess, which: int) -> bytes | None:
+    def _take_in(self, worker: WorkerProcess, source: int) -> bytes | None:
         """Read a pipe once, which is all that it holds. What comes after its job's end is nobody's."""
-        data = worker.pipes.read(which)
-        if data and which == worker.pipes.current and (capture := self._capture(worker)) is not None:
+        data = worker.pipes.read(source)
+        if data and source == worker.pipes.source and (capture := self._capture(worker)) is not None:
             capture.add(self.clock_ms(), data)
             if self._echo is not None:
                 self._echo.write(capture.attempted, data)

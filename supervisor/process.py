@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from jobworker.handlers.user_traceback import describe
 from jobworker.store.sizing import process_count
 from jobworker.store.states import Outcome
 from jobworker.supervisor.board import Board, boottime_ns
@@ -50,6 +51,10 @@ NICE_STEP: Final = 1.25
 MOST_NICENESS: Final = 19
 #: Exit code of a worker whose own code failed (sysexits.h: EX_SOFTWARE).
 WORKER_BROKEN: Final = 70
+
+
+class CutOff(Exception):
+    """The worker cannot reach its supervisor any more."""
 
 
 class Stage(enum.Enum):
@@ -86,6 +91,8 @@ class WorkerProcess:
         self.reaped = False
         #: What it used, once it was reaped.
         self.remains: Remains | None = None
+        #: Why it ended by itself, if it said so on its board; once it was reaped.
+        self.last_words = ""
         self._theirs = theirs
 
     @property
@@ -97,14 +104,15 @@ class WorkerProcess:
 
     @property
     def doing(self) -> str:
-        """What it was about when it died, as it completes "it died …"."""
+        """What it was about when it died, and why if it said so, as it completes "it died …"."""
+        why = f": {self.last_words}" if self.last_words else ""
         match self.stage:
             case Stage.STARTING:
-                return f"while it imported {self.module}"
+                return f"while it imported {self.module}{why}"
             case Stage.SPARE | Stage.IDLE:
-                return "while it had no job"
+                return f"while it had no job{why}"
             case Stage.BUSY | Stage.ENDING:
-                return BEFORE_REPORT
+                return f"{BEFORE_REPORT}{why}"
 
     def ask_stack(self) -> bool:
         """Have it write its stack into `stack`, soon; False when its job has taken away what would answer."""
@@ -144,6 +152,7 @@ class WorkerProcess:
             return None
         self.reaped = True
         self.remains = Remains.of(usage, self.board)
+        self.last_words = self.board.last_words
         return status
 
     def close(self) -> None:
@@ -208,7 +217,11 @@ class Forker:
             # What a job forks may outlive us all, and must not keep our successor from the lock.
             os.register_at_fork(after_in_child=partial(_close_all, self._keep))
             status = self._body(mailbox, board, pipes)
-        except BaseException:
+        except CutOff as error:
+            # It is the handler's doing, and its log need not show our code.
+            board.last_words = str(error)
+        except BaseException as error:
+            board.last_words = f"its own code failed: {describe(error)}"
             traceback.print_exc()
         finally:
             os._exit(status)

@@ -18,15 +18,22 @@ _libc = ctypes.PyDLL(None)
 class StandardOutput:
     """Owns where descriptors 1 and 2 lead.
 
-    Told:   lead (before each job); flush (after it); restore (when the worker ends). Asked: in_place.
+    Told:   renew (there is another pipe); lead (before each job); flush (after it); restore (when the worker ends).
+    Asked:  in_place.
     """
 
     def __init__(self, sinks: Sequence[int]) -> None:
-        self._sinks = sinks
+        self._sinks = list(sinks)
         self._files = [file_at(sink) for sink in sinks]
         # Where the worker itself complains, should its own code fail.
         self._originals = [os.dup(descriptor) for descriptor in _STREAMS]
         self._expected = [file_at(descriptor) for descriptor in _STREAMS]
+
+    def renew(self, which: int, sink: int) -> None:
+        """Take a fresh pipe in the place of one that a process of an earlier job may hold."""
+        if file_at(self._sinks[which]) == self._files[which]:
+            os.close(self._sinks[which])
+        self._sinks[which], self._files[which] = sink, file_at(sink)
 
     def lead(self, which: int) -> None:
         """Let what is written from now on go into this pipe. Raises OSError when a job has closed it."""
@@ -42,11 +49,7 @@ class StandardOutput:
 
     def flush(self) -> None:
         """Write what is still in a buffer: the beginning of a line."""
-        # A job may have closed or replaced a stream.
-        with suppress(OSError, ValueError, AttributeError):
-            sys.stdout.flush()
-        with suppress(OSError, ValueError, AttributeError):
-            sys.stderr.flush()
+        flush_streams()
         _libc.fflush(None)
 
     def restore(self) -> None:
@@ -55,6 +58,14 @@ class StandardOutput:
             with suppress(OSError):
                 os.dup2(original, descriptor)
                 os.close(original)
+
+
+def flush_streams() -> None:
+    """Write what Python's streams still hold."""
+    for stream in (sys.stdout, sys.stderr):
+        # A job may have closed one, or put anything in its place.
+        with suppress(Exception):
+            stream.flush()
 
 
 def write_lines_at_once() -> None:

@@ -79,7 +79,8 @@ def _judge_sigkill(evidence: Evidence | None, doing: str) -> Verdict:
         message = f"killed by the kernel's OOM killer ({evidence.sentence})"
         return Verdict(Outcome.OUT_OF_MEMORY, message, signal="SIGKILL", killed_by=KilledBy.OOM_KILLER)
     known = "" if evidence is None else f" ({evidence.sentence})"
-    message = f"SIGKILL {doing}, sent from outside{known}"
+    who = "by the job itself or from outside" if doing == BEFORE_REPORT else "from outside"
+    message = f"SIGKILL {doing}, sent {who}{known}"
     return Verdict(Outcome.CRASHED, message, signal="SIGKILL")
 
 

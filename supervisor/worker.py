@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TextIO
 
 import msgspec
 import setproctitle
@@ -26,10 +26,10 @@ from jobworker.supervisor.execution import Execution
 from jobworker.supervisor.leftovers import NOTHING, Ended, Leftovers, reap
 from jobworker.supervisor.lifespan import Lifespan, LifespanLimits
 from jobworker.supervisor.mailbox import DONT_WAIT, End, MailboxClosed
-from jobworker.supervisor.messages import Assignment, Hello, Importing, LoadFailure, Progressed, Report
+from jobworker.supervisor.messages import Assignment, FreshPipe, Hello, Importing, LoadFailure, Progressed, Report
 from jobworker.supervisor.pipes import OutputPipes
-from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
-from jobworker.supervisor.stdio import StandardOutput, file_at, write_lines_at_once
+from jobworker.supervisor.process import STOP_SIGNALS, CutOff, do_nothing
+from jobworker.supervisor.stdio import StandardOutput, file_at, flush_streams, write_lines_at_once
 
 #: Variables that handlers must not see: they may hold passwords.
 SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
@@ -83,6 +83,7 @@ class Worker:
         keep_leftovers: bool,
     ) -> None:
         self._mailbox = mailbox
+        self._mailbox_file = file_at(mailbox.fileno())
         self._board = board
         self._registry = registry
         self._lifespan = lifespan
@@ -112,6 +113,9 @@ class Worker:
             if frame is None:
                 return 0
             assignment = messages.decode(frame)
+            if isinstance(assignment, FreshPipe):
+                self._take_pipe(assignment)
+                continue
             assert isinstance(assignment, Assignment)
             setproctitle.setproctitle(f"{self._title} {assignment.type} {assignment.id}")
             report = self._attempt(assignment)
@@ -121,6 +125,11 @@ class Worker:
                 return 0
             if report.retiring:
                 return 0
+
+    def _take_pipe(self, fresh: FreshPipe) -> None:
+        sink = self._mailbox.take_carried()
+        assert sink is not None
+        self._output.renew(fresh.which, sink)
 
     def _attempt(self, assignment: Assignment) -> Report:
         try:
@@ -134,10 +143,22 @@ class Worker:
             os._exit(0)
         # First of all: a timer of the job's would go off in our code.
         self._surroundings.restore()
+        self._require_mailbox()
         self._output.flush()
         # Before the report, with which another worker may begin the next attempt.
-        ended = self._end_leftovers(assignment.type)
-        return msgspec.structs.replace(report, retiring=self._why_to_retire() or ended.failure, ended=ended.commands)
+        has_children = reap()
+        ended = self._end_leftovers(assignment.type) if has_children else NOTHING
+        return msgspec.structs.replace(
+            report,
+            retiring=self._why_to_retire() or ended.failure,
+            ended=ended.commands,
+            has_writers=has_children,
+        )
+
+    def _require_mailbox(self) -> None:
+        # Another file may have its number by now: a report must not be written into that.
+        if file_at(self._mailbox.fileno()) != self._mailbox_file:
+            raise CutOff("its job had closed the worker's mailbox, by which a worker reports")
 
     def _nudge(self, token: int) -> None:
         # A handler that reports its progress must not fail, or wait, because nobody listens.
@@ -145,8 +166,6 @@ class Worker:
             self._mailbox.send(messages.encode(Progressed(token)), DONT_WAIT)
 
     def _end_leftovers(self, job_type: str) -> Ended:
-        if not reap():
-            return NOTHING
         if self._keeps(job_type):
             return self._leftovers.keep()
         # This is not the handler's time: the supervisor waits a little beyond the deadline.
@@ -164,8 +183,10 @@ class Worker:
 
     def _why_to_retire(self) -> str:
         """Say what the job left behind that the next one must not meet, or that this was the last one."""
+        if not self._surroundings.intact:
+            return "its job closed descriptors of the worker"
         if not (self._surroundings.streams_are_ours() and self._output.in_place()):
-            return "its job closed or replaced stdin, stdout or stderr"
+            return "its job closed stdin, stdout or stderr, or put a file in their place"
         return self._left_threads() or self._lifespan.why_it_ends()
 
     def _left_threads(self, *, daemons: bool = False) -> str:
@@ -189,25 +210,38 @@ class Surroundings:
         os.umask(self._umask)
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._input = file_at(0)
+        #: Whether what is put back could be.
+        self.intact = True
 
     def streams_are_ours(self) -> bool:
-        """Whether the standard streams are those that they were."""
-        if (sys.stdin, sys.stdout, sys.stderr) != self._streams or any(
-            stream is not None and stream.closed for stream in self._streams
-        ):
-            return False
-        return file_at(0) == self._input
+        """Whether the standard streams can go on: who holds one that is closed could not write any more."""
+        return all(map(_is_open, self._streams)) and file_at(0) == self._input
 
     def restore(self) -> None:
-        """Put folder, umask, timers and signals back."""
-        os.fchdir(self._folder)
-        os.umask(self._umask)
+        """Put folder, umask, timers, signals and standard streams back."""
         for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(timer, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in STOP_SIGNALS:
             if _getsignal(number) is not do_nothing:
                 signal.signal(number, do_nothing)
+        os.umask(self._umask)
+        try:
+            os.fchdir(self._folder)
+        except OSError:
+            self.intact = False
+        if (sys.stdin, sys.stdout, sys.stderr) != self._streams:
+            # What the job has put in their place may be about to write.
+            flush_streams()
+            sys.stdin, sys.stdout, sys.stderr = self._streams
+
+
+def _is_open(stream: TextIO | None) -> bool:
+    try:
+        return stream is None or not stream.closed
+    except ValueError:
+        # Detached from its buffer.
+        return False
 
 
 def _prepare(environ: Mapping[str, str]) -> None:

@@ -6,8 +6,8 @@
 -- ARGV  1 base  2 name  3 epoch  4 call id  5 6 7 retention  8 most bytes to claim
 --       9 how many queues may exist  10 how many types
 --       11 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
---         max attempts, max crashes, number of chunks of output, each: at, read ms, bytes,
---         number of follow-up jobs, each as read_job takes it;
+--         max attempts, max crashes, progress (opaque; '': nothing new), number of chunks of output, each: at, read ms,
+--         bytes, number of follow-up jobs, each as read_job takes it;
 --       then number of queues served (0: all), each a name;
 --       then number of claims wanted, each: worker pid, queue preferred ('': none)
 -- Returns {'ok', ms until the next job is due or -1, {settle word…}, {job…}} with a job as claimed_row lists it
@@ -50,7 +50,7 @@ for i = 1, tonumber(take()) do
   local id, token = take(), take()
   local attempt = {outcome = take(), final = take(), delay_ms = take(), reason = take(), error = take(),
     result = take(), receipt = take(), detail = take(), max_attempts = take(), max_crashes = take(),
-    log = take_chunks(take)}
+    progress = take(), log = take_chunks(take)}
   local follow_ups = {}
   for j = 1, tonumber(take()) do follow_ups[j] = read_job(take) end
   if #follow_ups > 0 and not names then

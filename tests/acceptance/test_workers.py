@@ -40,7 +40,7 @@ def test_a_killed_worker_s_job_runs_again_and_says_what_happened(up: UpProcess, 
     assert (job["status"], job["attempt"], job["crashes"], job["failures"]) == ("succeeded", 2, 1, 0)
     [crash] = job["attempts"]
     assert (crash["outcome"], crash["signal"], crash["worker"], crash["attempt"]) == ("crashed", "SIGKILL", victim, 1)
-    assert crash["error"]["message"].startswith("SIGKILL before it reported, sent from outside")
+    assert crash["error"]["message"].startswith("SIGKILL before it reported, sent by the job itself or from outside")
 
 
 def test_a_dead_worker_is_replaced_at_once(up: UpProcess, tmp_path: Path) -> None:

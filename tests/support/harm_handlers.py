@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -98,6 +99,14 @@ def close_all() -> str:
     """Close every descriptor there is, the mailbox's too."""
     os.closerange(0, 4096)
     return "closed"
+
+
+@handler("detach")
+def detach() -> str:
+    """Take the buffer away from both streams."""
+    sys.stdout.detach()  # type: ignore[union-attr]
+    sys.stderr.detach()  # type: ignore[union-attr]
+    return "detached"
 
 
 @handler("exit")

@@ -71,6 +71,8 @@ local function begin(holder, id, worker)
   redis.call('HSET', job, 'status', 'running', 'owner', holder.name, 'epoch', holder.epoch, 'token', token,
     'worker', worker, 'started_ms', now, 'attempt', attempt)
   if expires_ms then redis.call('ZREM', holder.base .. 'expiring', id) end
+  -- How far an attempt before had come was to be read until now.
+  if last_token then redis.call('HDEL', job, 'progress', 'progress_ms') end
   return claimed_row(row, id, token, attempt, worker)
 end
 

@@ -101,8 +101,6 @@ local function move(holder, id, fields, attempt, spent, status, set, gone)
     local due = now + tonumber(attempt.delay_ms)
     put(set, 'attempt', spent.failures + spent.crashes)
     if status == 'scheduled' then put(set, 'run_at_ms', integer(due)) end
-    -- The next attempt begins with none; one that was the last keeps what it came to.
-    gone[#gone + 1], gone[#gone + 2] = 'progress', 'progress_ms'
     write(job, set, gone)
     put_back(holder.base, id, fields, spent, status, due)
     return
@@ -128,8 +126,8 @@ local function spend(fields, attempt, set)
 end
 
 -- Settles one attempt of the incarnation `holder`. `attempt` holds outcome, final, delay_ms, reason, error, result,
--- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own), log (chunks that may not
--- have been reported yet, or nil).
+-- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own), progress ('': none that
+-- has not been reported), log (chunks that may not have been reported yet, or nil).
 -- Returns the job's next status; 'stale' or 'missing' when the attempt is no longer valid, and then writes nothing
 -- to the job: whoever lost the claim writes nothing. `file_settled` must follow, before anything is claimed.
 local function settle(holder, id, token, attempt)
@@ -150,6 +148,10 @@ local function settle(holder, id, token, attempt)
   elseif attempt.outcome == 'held' and status == 'scheduled' then
     put(set, 'held', attempt.reason)
   end
+  if attempt.progress ~= '' then
+    put(set, 'progress', attempt.progress)
+    put(set, 'progress_ms', integer(now))
+  end
   if attempt.log then append_log(job, token, fields.attempt, attempt.log) end
   move(holder, id, fields, attempt, spent, status, set, gone)
   holder.settled[#holder.settled + 1] = id
@@ -168,5 +170,5 @@ end
 -- What a job that is put back without a verdict is settled with.
 local function verdictless(outcome, detail, max_attempts, max_crashes)
   return {outcome = outcome, final = '0', delay_ms = 0, reason = '', error = '', result = '', receipt = '',
-    detail = detail, max_attempts = max_attempts, max_crashes = max_crashes}
+    progress = '', detail = detail, max_attempts = max_attempts, max_crashes = max_crashes}
 end

@@ -286,13 +286,33 @@ def test_a_log_that_somebody_has_damaged_is_trimmed_all_the_same(world: World, a
 # Its life is the record's.
 
 
-def test_a_put_back_clears_progress_and_an_end_keeps_it(world: World, alpha: Supervisor, claim: Claim) -> None:
+def test_a_put_back_and_an_end_keep_the_progress_and_the_next_attempt_begins_with_none(
+    world: World, alpha: Supervisor, claim: Claim
+) -> None:
     alpha.tell(claim, progress=HALF)
     alpha.settle(claim, Outcome.CRASHED)
-    assert (world.store.get(claim.id).progress, world.store.get(claim.id).progress_ms) == (None, None)
+    assert world.store.get(claim.id).progress == HALF
     again = alpha.claim_one()
+    assert (world.store.get(claim.id).progress, world.store.get(claim.id).progress_ms) == (None, None)
     alpha.tell(again, progress=HALF)
     alpha.settle(again, Outcome.RAISED, final=True)
+    assert world.store.get(claim.id).progress == HALF
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.RAISED])
+def test_a_settle_brings_the_last_progress(world: World, alpha: Supervisor, claim: Claim, outcome: Outcome) -> None:
+    alpha.tell(claim, progress=HALF)
+    world.advance(5)
+    last = Progress(0.75, "all but done")
+    alpha.settle(claim, outcome, progress=last)
+    job = world.store.get(claim.id)
+    assert (job.progress, job.progress_ms) == (last, START_MS + 5)
+
+
+def test_a_settle_that_comes_too_late_brings_no_progress(world: World, alpha: Supervisor, claim: Claim) -> None:
+    alpha.tell(claim, progress=HALF)
+    alpha.settle(claim, Outcome.SUCCEEDED)
+    assert alpha.settle(claim, Outcome.RAISED, progress=Progress(0.1)) == "stale"
     assert world.store.get(claim.id).progress == HALF
 
 

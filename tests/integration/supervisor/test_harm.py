@@ -36,6 +36,10 @@ def test_deaths_are_told_in_words_and_the_next_job_runs(place: Workplace) -> Non
     assert quiet.error.message == "exit code 0 before it reported"
     closed = place.run("close.all", max_crashes=1)
     assert (closed.status, closed.attempts[0].outcome) == (JobState.FAILED, Outcome.CRASHED)
+    why = "its job had closed the worker's mailbox, by which a worker reports"
+    assert closed.error is not None
+    assert closed.error.message == f"exit code 70 before it reported: {why}"
+    assert result_of(place.run("detach")) == "detached"
     assert place.run("pid").status is JobState.SUCCEEDED
 
 

@@ -231,7 +231,7 @@ def test_a_sigkill_from_outside_is_not_taken_for_the_kernels(scene: Workplace, g
         if readable
         else "a person, or the kernel's OOM killer; its counters cannot be read here"
     )
-    assert message(record) == f"SIGKILL before it reported, sent from outside ({known})"
+    assert message(record) == f"SIGKILL before it reported, sent by the job itself or from outside ({known})"
 
 
 def test_a_lost_supervisor_is_told(scene: Workplace, gate: Gate) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from jobworker.store.backoff import Backoff
 from jobworker.store.job import JobRecord
+from jobworker.store.report import Progress
 from jobworker.store.states import JobState, Outcome
 from tests.support.supervisor_process import Workplace
 from tests.support.waiting import wait_until
@@ -66,6 +68,10 @@ def floods(mebibytes: int):
 def leaves_a_writer(path: str):
     subprocess.Popen(["sh", "-c", f"while [ ! -e {path} ]; do sleep 0.01; done; echo late; echo > {path}.done"])
 
+@handler("writes.on", leftovers="keep")
+def writes_on(path: str):
+    subprocess.Popen(["sh", "-c", f"while [ ! -e {path} ]; do echo late; sleep 0.01; done; echo > {path}.done"])
+
 @handler("closes.pipes")
 def closes_pipes():
     for descriptor in map(int, os.listdir("/proc/self/fd")):
@@ -86,6 +92,19 @@ def advances(path: str, job: Job):
     for step in range(10_000): job.progress(step / 10_000)
     job.progress(None, "nobody knows")
     wait_for(path + ".2")
+
+@handler("tells.last")
+def tells_last(job: Job):
+    job.progress(0.1, "begun")
+    job.progress(0.9, f"all but done {job.attempt}")
+    if job.attempt == 1: raise ValueError
+
+jobs = []
+
+@handler("tells.late")
+def tells_late(job: Job):
+    jobs.append(job)
+    for number, told in reversed(list(enumerate(jobs))): told.progress(0.5, str(number))
 
 @handler("overdoes")
 def overdoes(job: Job): job.progress(1.5)
@@ -180,6 +199,23 @@ def test_what_something_left_behind_writes_later_is_nobody_s(place: Workplace) -
     assert output_of(place, between) == b"1\n"
 
 
+def test_what_is_written_all_the_time_by_something_left_is_no_later_job_s(place: Workplace) -> None:
+    start(place)
+    path = place.folder / "go"
+    first = place.submit("writes.on", str(path))
+    place.end(first)
+    between = [place.run("prints.number", number) for number in range(5)]
+    staying = place.submit("prints.and.stays", str(place.folder / "stay"))
+    wait_until(lambda: written(place, staying) == b"first\n")
+    path.touch()
+    wait_until((place.folder / "go.done").exists)
+    (place.folder / "stay").touch()
+    (place.folder / "stay.2").touch()
+    place.end(staying)
+    assert [output_of(place, record) for record in between] == [b"%d\n" % number for number in range(5)]
+    assert written(place, staying) == b"first\nsecond\n"
+
+
 def test_a_job_that_closes_the_pipes_costs_no_other_job(place: Workplace) -> None:
     start(place)
     closed = place.run("closes.pipes")
@@ -233,6 +269,23 @@ def test_progress_is_seen_while_the_job_runs_the_last_one_too(place: Workplace) 
     wait_until(lambda: progress() == (None, "nobody knows"))
     (place.folder / "go.2").touch()
     assert place.end(job_id).status is JobState.SUCCEEDED
+
+
+def test_the_last_progress_is_kept_whenever_the_attempt_ends(place: Workplace) -> None:
+    start(place)
+    job_id = place.submit("tells.last", backoff=Backoff(base=600, jitter=False))
+    wait_until(lambda: place.store.get(job_id).status is JobState.SCHEDULED)
+    assert place.store.get(job_id).progress == Progress(0.9, "all but done 1")
+    done = place.run("tells.last", max_attempts=1)
+    assert (done.status, done.progress) == (JobState.FAILED, Progress(0.9, "all but done 1"))
+
+
+def test_a_progress_that_comes_after_its_job_s_end_is_not_the_next_one_s(place: Workplace) -> None:
+    start(place)
+    place.run("tells.late")
+    # The first job's is told last: nobody hears it.
+    place.run("prints.number", 1)
+    assert place.run("tells.late").progress == Progress(0.5, "1")
 
 
 def test_a_fraction_beyond_one_is_the_handler_s_mistake(place: Workplace) -> None:

@@ -42,6 +42,18 @@ def test_the_baseline_touches_no_other_number() -> None:
     board.close()
 
 
+def test_last_words_are_kept_whole_or_cut_and_touch_no_progress() -> None:
+    board = Board()
+    board.write_progress(0.5, "é" * 500)
+    assert board.last_words == ""
+    board.last_words = "why"
+    assert board.last_words == "why"
+    board.last_words = "x" * 5000
+    assert board.last_words == "x" * 500
+    assert board.read_progress() == (0.5, "é" * 500)
+    board.close()
+
+
 def test_what_the_child_writes_the_parent_reads() -> None:
     done = subprocess.run([sys.executable, "-c", IN_A_CHILD], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.split() == ["5", "6", "7"]

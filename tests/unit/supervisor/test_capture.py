@@ -91,6 +91,18 @@ def test_a_report_that_failed_is_made_again_whole(capture: Capture, board: Board
     assert capture.report() == reports[0]
 
 
+def test_an_attempt_that_ends_leaves_its_last_progress_unless_redis_has_it(capture: Capture, board: Board) -> None:
+    board.write_progress(0.5, "half")
+    capture.nudged()
+    report = capture.report()
+    assert report is not None
+    board.write_progress(0.9, "nearly, without a nudge")
+    assert capture.last_progress() == Progress(0.9, "nearly, without a nudge")
+    capture.taken(report)
+    board.write_progress(0.5, "half")
+    assert capture.last_progress() is None
+
+
 def test_where_no_progress_was_told_the_board_is_not_looked_at(capture: Capture, board: Board) -> None:
     board.write_progress(0.5, "of the attempt before")
     capture.add(5, b"one\n")
@@ -98,3 +110,4 @@ def test_where_no_progress_was_told_the_board_is_not_looked_at(capture: Capture,
     report = capture.report()
     assert report is not None
     assert report.progress is None
+    assert capture.last_progress() is None

@@ -57,6 +57,35 @@ def test_frames_arrive_in_order_each_by_itself(mailbox: Mailbox) -> None:
     assert waiting(mailbox.theirs) == []
 
 
+def test_a_frame_can_carry_a_descriptor_which_is_the_taker_s(mailbox: Mailbox) -> None:
+    reading, writing = os.pipe()
+    before = open_descriptors()
+    mailbox.ours.send(b"take it", carried=writing)
+    assert mailbox.theirs.receive() == b"take it"
+    carried = mailbox.theirs.take_carried()
+    assert carried is not None
+    os.write(carried, b"through a copy")
+    assert os.read(reading, 100) == b"through a copy"
+    assert mailbox.theirs.take_carried() is None
+    os.close(carried)
+    assert open_descriptors() == before
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_descriptor_that_nobody_takes_is_closed_with_the_next_frame(mailbox: Mailbox) -> None:
+    before = open_descriptors()
+    for end in (mailbox.ours, mailbox.theirs):
+        end.send(b"one", carried=0)
+    assert mailbox.theirs.receive() == b"one"
+    mailbox.theirs.send(b"two")
+    assert waiting(mailbox.ours) == [b"one", b"two"]
+    assert open_descriptors() == before + 1
+    mailbox.theirs.close()
+    mailbox.ours.close()
+    assert open_descriptors() == before - 2
+
+
 def test_a_frame_goes_to_one_reader_only(mailbox: Mailbox) -> None:
     with socket.socket(fileno=os.dup(mailbox.theirs.fileno())) as copy:
         other = End(copy)

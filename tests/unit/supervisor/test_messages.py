@@ -6,10 +6,11 @@ import pytest
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.job import ErrorInfo, Receipt
 from jobworker.store.states import Outcome
-from jobworker.supervisor.messages import Assignment, Hello, LoadFailure, Message, Report, decode, encode
+from jobworker.supervisor.messages import Assignment, FreshPipe, Hello, LoadFailure, Message, Report, decode, encode
 
 MESSAGES: list[Message] = [
     Assignment("job-1", 2**53, "echo", "default", b"\x00\xff", 1, 3, None, 1_700_000_000_000),
+    FreshPipe(1),
     Hello((HandlerEntry("echo", {"type": "object"}, HandlerDefaults(timeout=None), "Return it."),), "digest"),
     LoadFailure("does not import", None),
     Report(7, Outcome.SUCCEEDED, result=b"\x80", receipt=Receipt(1.5, 0.1, 0.2, 4096)),

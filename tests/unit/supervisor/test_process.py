@@ -188,6 +188,16 @@ def test_unread_frames_are_recalled_and_read_ones_are_not(stand_ins: StandIns) -
     assert worker.recall() == []
 
 
+def test_why_a_worker_has_ended_by_itself_is_told_if_it_said_so(stand_ins: StandIns) -> None:
+    worker = stand_ins.fork()
+    worker.stage = Stage.BUSY
+    worker.board.last_words = "its job had closed it"
+    shoot(worker)
+    worker.reap()
+    worker.board.last_words = ""
+    assert worker.doing == "before it reported: its job had closed it"
+
+
 def test_a_dismissed_worker_s_frames_are_recalled_too(stand_ins: StandIns) -> None:
     worker = stand_ins.fork()
     worker.mailbox.send(b"0")

@@ -33,7 +33,7 @@ def test_a_kill_that_is_not_ours_says_who_may_have_sent_it() -> None:
 
 
 def test_where_nobody_has_looked_for_evidence_nothing_is_said_of_it() -> None:
-    assert judge(signal.SIGKILL, None).message == "SIGKILL before it reported, sent from outside"
+    assert judge(signal.SIGKILL, None).message == "SIGKILL before it reported, sent by the job itself or from outside"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_kill_that_the_kernel_has_counted_is_its_own() -> None:
 def test_what_nobody_knows_is_said_so_and_stays_a_crash(finding: Finding) -> None:
     verdict = judge(signal.SIGKILL, None, Evidence(finding, 1, 2))
     assert (verdict.outcome, verdict.signal, verdict.killed_by) == (Outcome.CRASHED, "SIGKILL", None)
-    assert verdict.message.startswith("SIGKILL before it reported, sent from outside (")
+    assert verdict.message.startswith("SIGKILL before it reported, sent by the job itself or from outside (")
 
 
 def test_only_a_sigkill_that_was_not_ours_may_be_the_kernels() -> None:

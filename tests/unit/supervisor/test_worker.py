@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -22,7 +22,7 @@ from jobworker.supervisor.lifespan import Lifespan, LifespanLimits
 from jobworker.supervisor.mailbox import End, open_mailbox
 from jobworker.supervisor.messages import Assignment, Importing, Report
 from jobworker.supervisor.pipes import OutputPipes
-from jobworker.supervisor.process import STOP_SIGNALS, do_nothing
+from jobworker.supervisor.process import STOP_SIGNALS, CutOff, do_nothing
 from jobworker.supervisor.worker import Surroundings, Worker
 
 
@@ -218,7 +218,7 @@ def _replace_standard_output(path: Path) -> None:
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("harm", ["closed", "replaced", "stream closed", "stream replaced"])
+@pytest.mark.parametrize("harm", ["closed", "replaced", "stream closed", "stream detached"])
 def test_a_worker_whose_standard_streams_are_not_its_own_retires(
     office: Office, harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,10 +226,10 @@ def test_a_worker_whose_standard_streams_are_not_its_own_retires(
         "closed": _close_standard_output,
         "replaced": lambda: _replace_standard_output(tmp_path / "file"),
         "stream closed": lambda: sys.stdout.close(),
-        "stream replaced": lambda: monkeypatch.setattr(sys, "stdout", None),
+        "stream detached": lambda: stream.detach(),
     }
     kept = os.dup(1)
-    stream = io.StringIO()
+    stream = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", stream)
     os.close(office.worker._surroundings._folder)
     office.worker._surroundings = Surroundings()
@@ -239,14 +239,57 @@ def test_a_worker_whose_standard_streams_are_not_its_own_retires(
     finally:
         os.dup2(kept, 1)
         os.close(kept)
-    assert [report.retiring for report in reports] == ["its job closed or replaced stdin, stdout or stderr"]
+    assert [report.retiring for report in reports] == [
+        "its job closed stdin, stdout or stderr, or put a file in their place"
+    ]
+
+
+def test_a_stream_that_a_job_has_put_in_the_place_of_another_writes_what_it_holds_and_goes(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    os.close(office.worker._surroundings._folder)
+    office.worker._surroundings = Surroundings()
+    ours = sys.stdout
+    others: list[TextIO] = []
+
+    def replace() -> None:
+        assert sys.stdout is ours
+        sys.stdout = open(1, "w", buffering=4096, closefd=False)  # noqa: SIM115 - as a job would
+        others.append(sys.stdout)
+        sys.stdout.write("held back\n")
+
+    office.declare("replace", replace)
+    _, reports = office.run("replace", "replace")
+    assert [(report.outcome, report.retiring) for report in reports] == [(Outcome.SUCCEEDED, "")] * 2
+    assert [office.pipes.read(source) for source in office.pipes.sources] == [b"held back\n" * 2, None]
+    for other in others:
+        other.close()
+
+
+def test_a_job_that_closes_a_descriptor_of_the_worker_s_is_its_last(office: Office) -> None:
+    office.declare("close", lambda: os.close(office.worker._surroundings._folder))
+    _, reports = office.run("close", "close")
+    office.worker._surroundings._folder = os.open(".", os.O_RDONLY)
+    assert [report.retiring for report in reports] == ["its job closed descriptors of the worker"]
+
+
+def test_who_closes_the_mailbox_is_cut_off_whatever_file_has_its_number(office: Office) -> None:
+    office.declare("take", lambda: os.dup2(0, office.theirs.fileno()))
+    with pytest.raises(CutOff, match="closed the worker's mailbox"):
+        office.run("take")
 
 
 def test_a_timer_of_the_job_s_does_not_go_off_in_the_worker_s_code(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[float] = []
+
+    def look() -> bool:
+        seen.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        return False
+
     office.declare("timer", lambda: signal.setitimer(signal.ITIMER_REAL, 600))
-    monkeypatch.setattr(worker, "reap", lambda: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]))
+    monkeypatch.setattr(worker, "reap", look)
     office.run("timer")
     assert seen == [0]
