@@ -145,12 +145,13 @@ class ErrorView(Struct, frozen=True):
 
 
 class StackView(Struct, frozen=True):
-    """Where a job was when somebody asked; no stack: its job has taken away what would have answered."""
+    """Where a job was when somebody asked, or why that cannot be told."""
 
     id: str
     attempt: int
     taken_at: str
     stack: str | None
+    no_stack: str | None
 
 
 class AttemptView(Struct, frozen=True):
@@ -169,8 +170,9 @@ class AttemptView(Struct, frozen=True):
     supervisor: str
     receipt: Receipt | None
     reason: str | None
-    #: In which it hung when it was killed at its deadline.
+    #: In which it hung when it was killed at its deadline, or why that is not known.
     stack: str | None
+    no_stack: str | None
 
 
 class ProgressView(Struct, frozen=True):

@@ -77,7 +77,8 @@ def view_stack(record: JobRecord) -> StackView | None:
     """Return the stack that was asked for; None if it is an earlier attempt's."""
     if record.stack_ms is None or record.stack_ms < given(record.started_ms, 0):
         return None
-    return StackView(record.id, record.attempt, format_instant(record.stack_ms), record.stack or None)
+    taken_at = format_instant(record.stack_ms)
+    return StackView(record.id, record.attempt, taken_at, record.stack or None, record.no_stack or None)
 
 
 def _view_attempt(attempt: Attempt) -> AttemptView:
@@ -97,6 +98,7 @@ def _view_attempt(attempt: Attempt) -> AttemptView:
         receipt=detail.receipt,
         reason=detail.reason,
         stack=detail.stack,
+        no_stack=detail.no_stack,
     )
 
 

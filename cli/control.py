@@ -1,6 +1,6 @@
 """`jobworker stack`, `jobworker scale` and `jobworker drain`: what a supervisor is asked while it runs."""
 
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -11,9 +11,6 @@ from jobworker.store.configuration import Loaded
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
 _NAME = click.argument("name", metavar="NAME")
-_NO_STACK: Final = (
-    "no stack: the job has closed the worker's descriptors, or the worker hangs in the kernel or gets no CPU"
-)
 
 
 @click.command()
@@ -25,7 +22,7 @@ def stack(loaded: Loaded, job_id: str, as_json: bool) -> None:
     from jobworker.cli.http import job_path
 
     answer = _post(loaded, f"{job_path(job_id)}/stack", {})
-    _show(answer, answer["stack"] or _NO_STACK, as_json=as_json)
+    _show(answer, answer["stack"] or f"no stack: {answer['no_stack']}", as_json=as_json)
 
 
 @click.command()

@@ -67,9 +67,7 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
         yield "output", f"{job['log_bytes']:,} bytes (jobworker log {job['id']})"
     yield "attempts", _budgets(job)
     for attempt in job["attempts"]:
-        yield _ordinal(attempt), printable(_verdict(attempt))
-        if attempt.get("stack"):
-            yield "    hung in", printable(attempt["stack"])
+        yield from _attempt(attempt)
     yield from _stack(job.get("stack"))
     yield from _durations(job)
     yield "payload", _json(job.get("payload"))
@@ -79,9 +77,21 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
         yield "result", _json(job.get("result"))
 
 
+def _attempt(attempt: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield _ordinal(attempt), printable(_verdict(attempt))
+    if attempt.get("stack"):
+        yield "    hung in", printable(attempt["stack"])
+    if attempt.get("no_stack"):
+        yield "    no stack", printable(attempt["no_stack"])
+
+
 def _stack(taken: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
     if taken:
-        yield "stack", printable(f"{taken['taken_at']}\n{taken['stack'] or ''}".rstrip())
+        yield "stack", printable(f"{taken['taken_at']}\n{taken['stack'] or _no_stack(taken)}".rstrip())
+
+
+def _no_stack(taken: dict[str, Any]) -> str:
+    return f"none: {taken['no_stack']}" if taken.get("no_stack") else ""
 
 
 def _progress(progress: dict[str, Any]) -> str:

@@ -208,9 +208,9 @@ class Incarnation:
             others=others,
         )
 
-    async def keep_stack(self, attempted: Attempted, stack: str) -> None:
-        """Keep with a job the stack that was asked for, unless another holds it by now."""
-        arguments: list[Argument] = [self.name, self.epoch, attempted.token, stack]
+    async def keep_stack(self, attempted: Attempted, stack: str, missing: str = "") -> None:
+        """Keep with a job the stack that was asked for, or why there is none, unless another holds it by now."""
+        arguments: list[Argument] = [self.name, self.epoch, attempted.token, stack, missing]
         await _run(self._caller, "stack", [self._keys.job(attempted.id)], arguments)
 
     async def reconcile(self, call: int, held: Sequence[Attempted]) -> list[Attempted]:

@@ -88,6 +88,8 @@ class AttemptDetail(Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: In which it hung when it was killed at its deadline.
     stack: str | None = None
+    #: Why that is not known.
+    no_stack: str | None = None
     #: None: nobody killed it, or nobody knows who did.
     killed_by: KilledBy | None = None
 
@@ -183,8 +185,9 @@ class JobRecord(JobSummary, frozen=True, kw_only=True):
     token: int | None = None
     epoch: int | None = None
     result: bytes | None = None
-    #: Asked for while it ran, at `stack_ms`; empty: its job has taken away what would have answered.
+    #: Asked for while it ran, at `stack_ms`; empty: there was none, for the reason `no_stack`.
     stack: str | None = None
+    no_stack: str | None = None
     stack_ms: int | None = None
     attempts: tuple[Attempt, ...] = ()
 
@@ -205,7 +208,7 @@ def _status(value: bytes) -> JobState:
 
 
 _DECODERS: dict[str, Any] = {
-    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack"), _text),
+    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack", "no_stack"), _text),
     **dict.fromkeys(
         (
             *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),

@@ -11,6 +11,7 @@ from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.messages import Assignment
 from jobworker.supervisor.process import WorkerProcess
 from jobworker.supervisor.receipts import Cpu
+from jobworker.supervisor.stack import Stack
 
 
 class Attempt(Struct, frozen=True):
@@ -23,15 +24,21 @@ class Attempt(Struct, frozen=True):
     agenda: tuple[Due, ...] = ()
     #: When its worker was sent the job; inf: not yet.
     handed_at: float = math.inf
-    #: The stack in which it hung, as its worker wrote it.
-    dump: bytes = b""
+    #: In which it hung when it was killed at its deadline, or why that is not known.
+    stack: Stack = Stack()
     #: Redis no longer knows this attempt as ours: its end is nobody's business.
     dropped: bool = False
     #: What processes used that its worker left when it died.
     orphans: Cpu = Cpu()
+    #: How much memory it used, with all below it, when that was over its limit; 0: it was not.
+    used_bytes: int = 0
+
+    def has_ended(self, deadline: float) -> bool:
+        """Whether the handler has ended in time, and its worker is only ending what that has left running."""
+        return self.handed_at <= self.worker.board.ended_ns / 1e9 <= deadline
 
     def assignment(self, pipe: int) -> bytes:
-        """Return the message that tells its worker to begin, with its output in one of the worker's pipes."""
+        """Return what its worker is sent; `pipe` is the one that its output goes into."""
         claim, budget = self.claim, self.budget
         return messages.encode(
             Assignment(
@@ -48,7 +55,3 @@ class Attempt(Struct, frozen=True):
                 soft_timeout_seconds=budget.soft_timeout_seconds,
             )
         )
-
-    def has_ended(self, deadline: float) -> bool:
-        """Whether the handler has ended in time, and its worker is only ending what that has left running."""
-        return self.handed_at <= self.worker.board.ended_ns / 1e9 <= deadline

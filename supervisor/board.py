@@ -1,4 +1,4 @@
-"""A page of memory that a supervisor and one worker share: what must be known without a message."""
+"""Memory that a supervisor and one worker share: what must be known without a message."""
 
 import math
 import mmap
@@ -24,6 +24,12 @@ _WRITTEN_AT = _MESSAGE_AT + 4 * MAX_PROGRESS_CHARACTERS
 _LENGTH = struct.Struct("=h")
 _WORDS_AT = _WRITTEN_AT + _NUMBER.size
 _MAX_WORDS_BYTES = 500
+#: Of which attempt the tasks are told, and the length of that; then the text, on the pages behind.
+_TASKS_TOKEN_AT = _WORDS_AT + _LENGTH.size + _MAX_WORDS_BYTES
+_COROUTINE_AT = _TASKS_TOKEN_AT + _NUMBER.size
+_TASKS_LENGTH_AT = _COROUTINE_AT + _NUMBER.size
+_TASKS_AT = mmap.PAGESIZE
+MAX_TASKS_BYTES = 12 * 1024
 
 
 def boottime_ns() -> int:
@@ -35,12 +41,12 @@ class Board:
     """Numbers and a progress, each written by one side only."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, mmap.PAGESIZE)
+        self._page = mmap.mmap(-1, _TASKS_AT + MAX_TASKS_BYTES)
         #: Of a progress, by this side.
         self._writes = 0
 
     def close(self) -> None:
-        """Release the page."""
+        """Release it."""
         self._page.close()
 
     @property
@@ -90,6 +96,34 @@ class Board:
     @baseline.setter
     def baseline(self, value: tuple[int, int, int]) -> None:
         _BASELINE.pack_into(self._page, _BASELINE_AT, *value)
+
+    @property
+    def coroutine(self) -> int:
+        """Token of the attempt whose coroutine runs, or has run last; written by the worker."""
+        return int(_NUMBER.unpack_from(self._page, _COROUTINE_AT)[0])
+
+    @coroutine.setter
+    def coroutine(self, token: int) -> None:
+        _NUMBER.pack_into(self._page, _COROUTINE_AT, token)
+
+    def write_tasks(self, token: int, text: str) -> None:
+        """Say where the tasks of an attempt are, in at most MAX_TASKS_BYTES; written by the worker, when asked."""
+        told = text.encode(errors="replace")[:MAX_TASKS_BYTES]
+        self._page[_TASKS_AT : _TASKS_AT + len(told)] = told
+        _LENGTH.pack_into(self._page, _TASKS_LENGTH_AT, len(told))
+        # Last: a kill may leave it half written.
+        _NUMBER.pack_into(self._page, _TASKS_TOKEN_AT, token)
+
+    def read_tasks(self, token: int) -> str | None:
+        """Return what an attempt has written since they were forgotten; None: nothing yet."""
+        if _NUMBER.unpack_from(self._page, _TASKS_TOKEN_AT)[0] != token:
+            return None
+        (length,) = _LENGTH.unpack_from(self._page, _TASKS_LENGTH_AT)
+        return self._page[_TASKS_AT : _TASKS_AT + length].decode(errors="replace")
+
+    def forget_tasks(self) -> None:
+        """Let what is written from now on be new; called by the supervisor, before it asks."""
+        _NUMBER.pack_into(self._page, _TASKS_TOKEN_AT, 0)
 
     @property
     def last_words(self) -> str:

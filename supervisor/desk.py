@@ -13,7 +13,7 @@ from jobworker.store.job import Note, Receipt
 from jobworker.store.limits import MIB
 from jobworker.store.settings import JobSettings, SelfFence
 from jobworker.store.states import Outcome
-from jobworker.supervisor.agenda import STACK_SECONDS, Due, Step, agenda_of
+from jobworker.supervisor.agenda import STACK_SECONDS, Step, agenda_of
 from jobworker.supervisor.attempt import Attempt
 from jobworker.supervisor.breaker import Breaker
 from jobworker.supervisor.budget import Budget
@@ -28,7 +28,7 @@ from jobworker.supervisor.pool import Pool
 from jobworker.supervisor.process import Stage, WorkerProcess
 from jobworker.supervisor.receipts import Cpu
 from jobworker.supervisor.settlement import hold_back, put_back, settle_report, settle_verdict
-from jobworker.supervisor.stack import trim
+from jobworker.supervisor.stack import BLOCKED, NOT_ASKED, Stack
 from jobworker.supervisor.tree import Killer, freeze, thaw
 from jobworker.supervisor.verdict import Intent, judge, was_shot
 
@@ -110,7 +110,9 @@ class Desk:
             return True
         worker.stage = Stage.BUSY
         budget = Budget.of(claim, self._pool.catalogue, self._jobs)
-        self._attempts[worker.pid] = Attempt(claim, budget, worker, _agenda(budget))
+        self._attempts[worker.pid] = Attempt(
+            claim, budget, worker, agenda_of(budget.timeout_seconds, budget.soft_timeout_seconds)
+        )
         # Not now: what ended meanwhile goes to Redis first, which then works while we hand out.
         self._loop.call_soon(self._deliver, worker)
         return True
@@ -138,15 +140,17 @@ class Desk:
         """Kill the attempts that clients want cancelled; never another attempt of the same job."""
         self._kill({cancel.attempted: _cancelled(cancel.note) for cancel in wanted})
 
-    async def take_stack(self, attempted: Attempted) -> str | None:
-        """Return the stack of an attempt, empty if it cannot be had; None when the attempt is not in hand."""
+    async def take_stack(self, attempted: Attempted) -> Stack | None:
+        """Return the stack of an attempt, or why there is none; None when the attempt is not in hand."""
         held = (attempt for attempt in self._attempts.values() if attempt.claim.attempted == attempted)
         attempt = next(held, None)
         if attempt is None or attempt.worker.reaped:
             return None
-        stack = attempt.worker.stack
-        dump = await stack.wait() if attempt.worker.ask_stack() else b""
-        return trim(dump)
+        worker, token = attempt.worker, attempted.token
+        why_none = worker.ask_stack(token)
+        if why_none in ("", BLOCKED):
+            await worker.stack.wait(worker.board, token)
+        return worker.read_stack(token, why_none)
 
     def drop(self, foreign: Iterable[Attempted]) -> None:
         """Kill attempts that are no longer ours and forget them: whoever took them has them."""
@@ -255,15 +259,15 @@ class Desk:
             outcome=verdict.outcome.value,
             why=verdict.message,
         )
-        receipt, stack = self._receipt(worker), trim(attempt.dump)
-        self._conclude(attempt, settle_verdict(claim, attempt.budget, verdict, receipt, stack))
+        settle = settle_verdict(claim, attempt.budget, verdict, self._receipt(worker), attempt.stack)
+        self._conclude(attempt, settle)
 
     def _receipt(self, worker: WorkerProcess) -> Receipt | None:
         """What the attempt cost of which a worker died; None if it had not begun."""
         attempt, remains = self._attempts[worker.pid], worker.remains
         if remains is None or remains.began_at < attempt.handed_at:
             return None
-        return remains.receipt(attempt.orphans)
+        return remains.receipt(attempt.orphans, attempt.used_bytes)
 
     def _conclude(self, attempt: Attempt, settle: Settle) -> None:
         pid = attempt.worker.pid
@@ -300,8 +304,9 @@ class Desk:
 
     def _ask_stack(self, attempt: Attempt, due_at: float) -> None:
         # Where many are due at once, those that are late are not asked: their kill does not wait.
-        if self._loop.time() < due_at + STACK_SECONDS / 2:
-            attempt.worker.ask_stack()
+        in_time = self._loop.time() < due_at + STACK_SECONDS / 2
+        missing = attempt.worker.ask_stack(attempt.claim.token) if in_time else NOT_ASKED
+        self._note(attempt, stack=Stack(missing=missing))
 
     def _freeze_overdue(self, pid: int) -> None:
         # Many deadlines may be due at once, and busy workers would keep us from the CPU: first of all they all stop.
@@ -316,10 +321,10 @@ class Desk:
             worker, why = attempt.worker, f"at its deadline of {attempt.budget.timeout_seconds:g} s"
             if self._kill_unless_reported(worker, Intent(Outcome.TIMED_OUT, why)):
                 # Whatever is there by now: the kill waits for nothing.
-                self._attempts[worker.pid] = msgspec.structs.replace(attempt, dump=worker.stack.dump())
+                self._note(attempt, stack=worker.read_stack(attempt.claim.token, attempt.stack.missing))
 
     def _exceeded_memory(self, pid: int, used_bytes: int) -> None:
-        attempt = self._attempts[pid]
+        attempt = self._note(self._attempts[pid], used_bytes=used_bytes)
         limit_mb = attempt.budget.memory_limit_mb
         why = f"because it used {used_bytes / MIB:.0f} MiB of memory, over its limit of {limit_mb} MiB"
         self._kill_unless_reported(attempt.worker, Intent(Outcome.OUT_OF_MEMORY, why))
@@ -332,6 +337,12 @@ class Desk:
             return False
         self._pool.kill(worker, intent)
         return True
+
+    def _note(self, attempt: Attempt, **fields: Any) -> Attempt:
+        pid = attempt.worker.pid
+        # What was noted since the caller looked stays.
+        self._attempts[pid] = msgspec.structs.replace(self._attempts[pid], **fields)
+        return self._attempts[pid]
 
     def _forget_steps(self, pid: int) -> None:
         self._deadlines.clear(pid)
@@ -353,7 +364,3 @@ class Desk:
 def _cancelled(note: Note) -> Intent:
     why = f": {note.reason}" if note.reason else ""
     return Intent(Outcome.CANCELLED, f"because {note.who} cancelled the job{why}")
-
-
-def _agenda(budget: Budget) -> tuple[Due, ...]:
-    return agenda_of(budget.timeout_seconds, budget.soft_timeout_seconds)

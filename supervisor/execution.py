@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.receipts import Meter
 from jobworker.supervisor.soft_timeout import Interrupter, cut_our_frame
+from jobworker.supervisor.tasks import Tasks
 
 #: How much of a message and of a traceback is kept: its end, where the cause is.
 MESSAGE_CHARACTERS: Final = 8_000
@@ -69,6 +71,7 @@ class Execution:
         self._runner = asyncio.Runner()
         self._meter = Meter()
         self._interrupter = Interrupter(board)
+        self.tasks = Tasks(board)
 
     def run(self, assignment: Assignment) -> Report:
         """Run the attempt; whatever the handler does short of ending the process becomes a report."""
@@ -93,16 +96,33 @@ class Execution:
             if assignment.soft_timeout_seconds is not None:
                 handler = self._interrupter.guard(handler, token, assignment.soft_timeout_seconds)
             # A fresh context a job: what one sets in context variables, the next does not see.
-            job = _job(assignment, teller)
-            value = contextvars.Context().run(call, handler, payload, job, self._run_async)
+            job, run_async = _job(assignment, teller), partial(self._run_async, token)
+            value = contextvars.Context().run(call, handler, payload, job, run_async)
             return Report(token, Outcome.SUCCEEDED, result=encode_result(value), follow_ups=job.submissions.close())
         except BaseException as error:  # SystemExit, KeyboardInterrupt and their like are the handler's failure too
             return _report_error(token, error)
         finally:
             teller.close()
 
-    def _run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(_alone(coroutine), context=contextvars.copy_context())
+    def _run_async(self, token: int, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        self.tasks.watch(token, self._runner.get_loop())
+        return self._runner.run(self._alone(token, coroutine), context=contextvars.copy_context())
+
+    async def _alone(self, token: int, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await the handler, then end what it left: the next job's loop is clean, as after `asyncio.run`."""
+        # Of its own: the loop's threads (look-ups of host names, `to_thread`) would stay, and count as left running.
+        executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+        asyncio.get_running_loop().set_default_executor(executor)
+        try:
+            return await coroutine
+        finally:
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            # Whom a soft timeout has interrupted has no time to wait for a thread: it is left running.
+            interrupted = self._board.interrupted == token
+            executor.shutdown(wait=not interrupted, cancel_futures=interrupted)
 
 
 def _job(assignment: Assignment, teller: Teller) -> Job:
@@ -118,21 +138,6 @@ def _job(assignment: Assignment, teller: Teller) -> Job:
         deadline_monotonic=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
         tell_progress=teller.tell,
     )
-
-
-async def _alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Await the handler, then end what it left: the next job's loop is clean, as after `asyncio.run`."""
-    # Of its own: the loop's threads (look-ups of host names, `to_thread`) would stay, and count as left running.
-    executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
-    asyncio.get_running_loop().set_default_executor(executor)
-    try:
-        return await coroutine
-    finally:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        executor.shutdown()
 
 
 def _report_error(token: int, error: BaseException) -> Report:

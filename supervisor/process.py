@@ -26,7 +26,7 @@ from jobworker.supervisor.mailbox import BadFrame, End, MailboxClosed, open_mail
 from jobworker.supervisor.messages import Message, decode
 from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.receipts import Remains
-from jobworker.supervisor.stack import StackFile
+from jobworker.supervisor.stack import DIED, Stack, StackFile, stack_of
 from jobworker.supervisor.verdict import BEFORE_REPORT, Intent
 
 log = structlog.get_logger("jobworker.process")
@@ -114,9 +114,15 @@ class WorkerProcess:
             case Stage.BUSY | Stage.ENDING:
                 return f"{BEFORE_REPORT}{why}"
 
-    def ask_stack(self) -> bool:
-        """Have it write its stack into `stack`, soon; False when its job has taken away what would answer."""
-        return not self.reaped and self.stack.ask(self.pid, self.pidfd)
+    def ask_stack(self, token: int) -> str:
+        """Have it tell where its attempt `token` is, soon; return why it cannot be asked, else an empty text."""
+        return self.stack.ask(self.pid, self.pidfd, self.board, token)
+
+    def read_stack(self, token: int, why_none: str = "") -> Stack:
+        """Return what it has told by now."""
+        if self.reaped:
+            return Stack(missing=DIED)
+        return stack_of(self.stack.dump(), self.board.read_tasks(token), why_none)
 
     def dismiss(self) -> None:
         """Tell an idle worker to end: it reads an end of file."""

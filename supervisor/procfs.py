@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 #: Where /proc/PID/stat has the resident pages, counted from the state.
 RSS_PAGES: Final = 21
@@ -44,14 +46,30 @@ def has_terminal() -> bool:
     return stat is not None and stat.split()[_TERMINAL] != b"0"
 
 
-def catches(pid: int, number: int) -> bool:
-    """Whether a process handles a signal itself; False when it is gone."""
+class Signals(Struct, frozen=True):
+    """What a process does with signals: bit n - 1 is the signal n."""
+
+    caught: int = 0
+    #: By its first thread.
+    blocked: int = 0
+
+    def catches(self, number: int) -> bool:
+        """Whether it handles a signal itself."""
+        return bool(self.caught >> (number - 1) & 1)
+
+    def blocks(self, number: int) -> bool:
+        """Whether a signal has to wait."""
+        return bool(self.blocked >> (number - 1) & 1)
+
+
+def read_signals(pid: int) -> Signals:
+    """Return what a process does with signals; with none at all when it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_bytes()
     except OSError:
-        return False
-    line = next(line for line in status.split(b"\n") if line.startswith(b"SigCgt:"))
-    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+        return Signals()
+    found = dict(line.split(b":", 1) for line in status.splitlines() if line.startswith((b"SigCgt:", b"SigBlk:")))
+    return Signals(int(found[b"SigCgt"], 16), int(found[b"SigBlk"], 16))
 
 
 def read_pss(pid: int) -> int | None:

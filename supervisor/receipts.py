@@ -89,10 +89,12 @@ class Remains(Struct, frozen=True):
             peak_kib=usage.ru_maxrss if usage.ru_maxrss > children_peak_kib else None,
         )
 
-    def receipt(self, orphans: Cpu) -> Receipt:
-        """Return what the attempt cost, with what it left to be reaped."""
+    def receipt(self, orphans: Cpu, tree_bytes: int = 0) -> Receipt:
+        """Return what the attempt cost, with what it left to be reaped, and what it was once seen to use altogether."""
         cpu = self.cpu + orphans
-        return _receipt(self.died_at - self.began_at, cpu.user_seconds, cpu.system_seconds, self.peak_kib)
+        seen_kib = tree_bytes // 1024 or None
+        peak_kib = max(filter(None, (self.peak_kib, seen_kib)), default=None)
+        return _receipt(self.died_at - self.began_at, cpu.user_seconds, cpu.system_seconds, peak_kib)
 
 
 def _receipt(wall_seconds: float, user_seconds: float, system_seconds: float, peak_kib: int | None) -> Receipt:

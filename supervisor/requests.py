@@ -9,6 +9,7 @@ import structlog
 from jobworker.store.claims import Attempted
 from jobworker.store.errors import StoreError
 from jobworker.store.request import Request
+from jobworker.supervisor.stack import Stack
 
 log = structlog.get_logger("jobworker.requests")
 
@@ -24,8 +25,8 @@ class Requests:
     def __init__(
         self,
         *,
-        take_stack: Callable[[Attempted], Awaitable[str | None]],
-        keep_stack: Callable[[Attempted, str], Awaitable[None]],
+        take_stack: Callable[[Attempted], Awaitable[Stack | None]],
+        keep_stack: Callable[[Attempted, str, str], Awaitable[None]],
         resize: Callable[[int], None],
         drain: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -75,5 +76,5 @@ class Requests:
         if stack is not None:
             # Redis away or full: whoever waits asks again.
             with suppress(StoreError):
-                await self._keep_stack(attempted, stack)
+                await self._keep_stack(attempted, stack.text, stack.missing)
         self._done.add(request)

@@ -10,6 +10,7 @@ from jobworker.supervisor.breaker import Refusal
 from jobworker.supervisor.budget import Budget
 from jobworker.supervisor.messages import Report
 from jobworker.supervisor.routes import new_job
+from jobworker.supervisor.stack import NO_STACK, Stack
 from jobworker.supervisor.verdict import Verdict
 
 #: A type without a handler here is tried again after between one and this many seconds: a deploy may be rolling.
@@ -39,7 +40,7 @@ def settle_report(claim: Claim, budget: Budget, report: Report) -> Settle:
 
 
 def settle_verdict(
-    claim: Claim, budget: Budget, verdict: Verdict, receipt: Receipt | None = None, stack: str = ""
+    claim: Claim, budget: Budget, verdict: Verdict, receipt: Receipt | None = None, stack: Stack = NO_STACK
 ) -> Settle:
     """Turn the verdict on a dead worker, what it cost and the stack in which it hung into a settle."""
     if verdict.outcome in FREE:
@@ -51,7 +52,8 @@ def settle_verdict(
         exit_code=verdict.exit_code,
         receipt=receipt,
         killed_by=verdict.killed_by,
-        stack=stack or None,
+        stack=stack.text or None,
+        no_stack=stack.missing or None,
     )
     return Settle(
         id=claim.id,

@@ -10,8 +10,12 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 import jobworker.handlers.calling
-from jobworker.supervisor.procfs import catches
+from jobworker.supervisor.board import Board
+from jobworker.supervisor.procfs import read_signals
+from jobworker.supervisor.tasks import TASKS_SIGNAL
 
 #: The one that libraries are least likely to want for themselves; SIGRTMAX is the first that they take.
 STACK_SIGNAL: Final = signal.SIGRTMAX - 1
@@ -38,6 +42,29 @@ _MACHINERY: Final = (
     "<frozen runpy>",
 )
 _HEAD: Final = "(most recent call first):"
+#: How faulthandler says that there are more frames than it tells of a thread.
+_MORE: Final = "  ..."
+
+#: Why there is no stack.
+CLOSED_DESCRIPTOR: Final = "its job has closed the worker's descriptors"
+NO_HANDLER: Final = "its job has taken away the worker's handlers of signals"
+BLOCKED: Final = "its job blocks the signal that asks for it"
+NOT_ASKED: Final = "so many deadlines were due at once that it could not be asked in time"
+NO_ANSWER: Final = "its worker had no CPU to answer in the 20 ms before the kill, or hangs in the kernel"
+DIED: Final = "its worker died before it could answer"
+NOT_IN_HANDLER: Final = "its worker was not in the handler's code"
+
+
+class Stack(Struct, frozen=True):
+    """Where a job was when it was asked."""
+
+    text: str = ""
+    #: Why there is none.
+    missing: str = ""
+
+
+#: Of an attempt that did not hang.
+NO_STACK: Final = Stack()
 
 
 class StackFile:
@@ -61,14 +88,21 @@ class StackFile:
         """Answer the signal from now on; in the worker."""
         faulthandler.register(STACK_SIGNAL, file=self._descriptor, all_threads=True)
 
-    def ask(self, pid: int, pidfd: int) -> bool:
-        """Ask a worker for its stack; False when its job has taken away what would answer."""
+    def ask(self, pid: int, pidfd: int, board: Board, token: int) -> str:
+        """Ask a worker for the stack of its attempt; return why it could not be asked, else an empty text."""
         os.ftruncate(self._descriptor, 0)
-        # Without the handler the signal would kill it; a descriptor closed and opened anew is somebody's file.
-        if not (self._is_open_in(pid) and catches(pid, STACK_SIGNAL)):
-            return False
+        board.forget_tasks()
+        signals = read_signals(pid)
+        # Without a handler a signal would kill it; a descriptor closed and opened anew is somebody's file.
+        if not signals.catches(STACK_SIGNAL):
+            return NO_HANDLER
+        if not self._is_open_in(pid):
+            return CLOSED_DESCRIPTOR
+        # Its other threads may answer.
         signal.pidfd_send_signal(pidfd, STACK_SIGNAL)
-        return True
+        if board.coroutine == token and signals.catches(TASKS_SIGNAL):
+            signal.pidfd_send_signal(pidfd, TASKS_SIGNAL)
+        return BLOCKED if signals.blocks(STACK_SIGNAL) else ""
 
     def _is_open_in(self, pid: int) -> bool:
         try:
@@ -82,26 +116,43 @@ class StackFile:
         size = os.fstat(self._descriptor).st_size
         return os.pread(self._descriptor, DUMP_BYTES, max(size - DUMP_BYTES, 0))
 
-    async def wait(self) -> bytes:
-        """Return the dump that was asked for; what there is of it when that takes too long, or the worker dies."""
+    async def wait(self, board: Board, token: int) -> None:
+        """Return when what was asked for is there, when that takes too long, or when the worker has died."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + PATIENCE_SECONDS
-        dump = b""
-        while loop.time() < give_up_at:
+        before, dump = b"", b""
+        while loop.time() < give_up_at and not (dump and dump == before and _has_told_tasks(board, token)):
             await asyncio.sleep(LOOK_SECONDS)
             if self._descriptor == CLOSED:
-                break
+                return
             before, dump = dump, self.dump()
-            if dump and dump == before:
-                break
-        return dump
+
+
+def _has_told_tasks(board: Board, token: int) -> bool:
+    return board.coroutine != token or board.read_tasks(token) is not None
+
+
+def stack_of(dump: bytes, tasks: str | None, why_none: str) -> Stack:
+    """Return what a worker has told of its threads and its tasks; `why_none` is the reason if that is nothing."""
+    text = _clip("\n\n".join(filter(None, (tasks, trim(dump)))))
+    if text:
+        return Stack(text)
+    return Stack(missing=why_none or (NOT_IN_HANDLER if dump else NO_ANSWER))
+
+
+def _clip(text: str) -> str:
+    if len(text) <= STACK_CHARACTERS:
+        return text
+    kept = text[:STACK_CHARACTERS].rpartition("\n")[0]
+    left_out = text.count("\n") - kept.count("\n")
+    return f"{kept}\n  … {left_out} more lines"
 
 
 def trim(dump: bytes) -> str:
     """Return the stacks without what lies below the handler, the job's own thread first; empty: nothing to tell."""
     threads = [_trim_thread(thread) for thread in dump.decode(errors="replace").split("\n\n")]
     # faulthandler names the oldest thread last.
-    return "\n\n".join(thread for thread in reversed(threads) if thread)[:STACK_CHARACTERS]
+    return "\n\n".join(thread for thread in reversed(threads) if thread)
 
 
 def _trim_thread(text: str) -> str:
@@ -113,6 +164,8 @@ def _trim_thread(text: str) -> str:
     del frames[calls[-1] if calls else len(frames) :]
     while frames and _is_machinery(frames[-1]):
         frames.pop()
+    if frames and frames[-1] == _MORE:
+        frames[-1] = f"  … and more frames: told are the innermost {len(frames) - 1}"
     return "\n".join((head, *frames)) if frames else ""
 
 

@@ -30,6 +30,7 @@ from jobworker.supervisor.messages import Assignment, FreshPipe, Hello, Importin
 from jobworker.supervisor.pipes import OutputPipes
 from jobworker.supervisor.process import STOP_SIGNALS, CutOff, do_nothing
 from jobworker.supervisor.stdio import StandardOutput, file_at, flush_streams, write_lines_at_once
+from jobworker.supervisor.tasks import TASKS_SIGNAL
 
 #: Variables that handlers must not see: they may hold passwords.
 SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
@@ -91,6 +92,7 @@ class Worker:
         self._title = title
         self._keep_leftovers = keep_leftovers
         self._execution = Execution(registry, board, self._nudge)
+        signal.signal(TASKS_SIGNAL, self._execution.tasks.tell)
         self._output = StandardOutput(pipes.sinks)
         self._surroundings = Surroundings()
         self._threads = set(threading.enumerate())

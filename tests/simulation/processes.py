@@ -18,6 +18,7 @@ from jobworker.supervisor.board import Board
 from jobworker.supervisor.mailbox import MailboxClosed
 from jobworker.supervisor.messages import Assignment, Hello, Report
 from jobworker.supervisor.process import Stage, WorkerProcess
+from jobworker.supervisor.stack import NO_HANDLER, Stack
 from tests.simulation.story import Story
 from tests.simulation.virtual_time import Host, SimulatedLoop
 
@@ -56,13 +57,21 @@ class Pipes:
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self.sources = [next(numbers), next(numbers)]
+        self.outlets: set[int] = set()
         self.current = 0
 
     def turn(self) -> int:
         self.current = 1 - self.current
         return self.current
 
-    def read(self, _which: int) -> bytes | None:
+    @property
+    def source(self) -> int:
+        return self.sources[self.current]
+
+    def renew(self) -> None:
+        """None of them is ever held."""
+
+    def read(self, _source: int) -> bytes | None:
         return None
 
 
@@ -76,7 +85,6 @@ class SimulatedWorker(WorkerProcess):
         self.started_ns = 0
         self.board = Board()
         self.pipes: Any = Pipes(numbers)
-        self.stack: Any = self
         self.mailbox: Any = self
         self.stage = Stage.STARTING
         self.release = self.slot = self.jobs = 0
@@ -84,6 +92,7 @@ class SimulatedWorker(WorkerProcess):
         self.intent = None
         self.reaped = False
         self.remains = None
+        self.last_words = ""
         self.among = niceness_among
         self._fd = next(numbers)
         self._table = table
@@ -119,11 +128,11 @@ class SimulatedWorker(WorkerProcess):
         self._dismissed = True
         self._table.loop.call_later(self._table.lateness(), self._look)
 
-    def ask_stack(self) -> bool:
-        return False
+    def ask_stack(self, token: int) -> str:
+        return NO_HANDLER
 
-    def dump(self) -> bytes:
-        return b""
+    def read_stack(self, token: int, why_none: str = "") -> Stack:
+        return Stack(missing=why_none)
 
     def reap(self) -> int | None:
         if self._status is None:

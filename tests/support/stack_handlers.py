@@ -59,6 +59,36 @@ async def hangs_async(where: Where) -> None:
     time.sleep(600)  # noqa: ASYNC251 - it blocks its loop, as somebody's will
 
 
+@handler("hangs.await")
+async def hangs_await(where: Where) -> None:
+    begin(where)
+    await asyncio.gather(awaits_beside(), asyncio.sleep(600))
+
+
+async def awaits_beside() -> None:
+    await asyncio.Event().wait()
+
+
+@handler("hangs.deep")
+def hangs_deep(where: Where) -> None:
+    begin(where)
+    deepen(500)
+
+
+def deepen(depth: int) -> None:
+    if depth:
+        deepen(depth - 1)
+    time.sleep(600)
+
+
+@handler("hangs.blocked")
+def hangs_blocked(where: Where) -> None:
+    """Block every signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    begin(where)
+    time.sleep(600)
+
+
 @handler("hangs.threads")
 def hangs_threads(where: Where) -> None:
     threading.Thread(target=hangs_beside, name="beside").start()

@@ -80,7 +80,16 @@ def test_a_stack_is_kept_with_the_attempt_that_holds_the_job(world: World, alpha
     world.advance(7)
     before = world.snapshot()
     world.run(alpha.incarnation.keep_stack(Attempted(claim.id, claim.token), "Thread 1"))
-    assert world.changes_since(before) == {f"job:{claim.id}": {"stack": "Thread 1", "stack_ms": str(START_MS + 7)}}
+    kept = {"stack": "Thread 1", "stack_ms": str(START_MS + 7), "no_stack": ""}
+    assert world.changes_since(before) == {f"job:{claim.id}": kept}
+
+
+def test_where_there_is_no_stack_the_reason_is_kept(world: World, alpha: Supervisor) -> None:
+    world.enqueue()
+    claim = alpha.claim_one()
+    world.run(alpha.incarnation.keep_stack(Attempted(claim.id, claim.token), "", "it is blocked"))
+    record = world.store.get(claim.id)
+    assert (record.stack, record.no_stack) == ("", "it is blocked")
 
 
 def test_who_lost_the_job_keeps_no_stack_with_it(world: World, alpha: Supervisor) -> None:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from jobworker.store.job import Attempt, JobRecord
+from jobworker.store.limits import MIB
 from jobworker.store.states import JobState, KilledBy, Outcome
 from jobworker.supervisor.oom import find_counter
 from jobworker.supervisor.process import OOM_SCORE
@@ -109,7 +110,12 @@ def test_below_its_limit_it_is_left_alone(scene: Workplace) -> None:
 def test_what_a_job_has_started_counts_and_dies_with_it(scene: Workplace) -> None:
     start(scene)
     record = scene.run("holds.in.child", 300, max_crashes=1)
-    assert only_attempt(record).outcome is Outcome.OUT_OF_MEMORY
+    attempt = only_attempt(record)
+    assert attempt.outcome is Outcome.OUT_OF_MEMORY
+    assert attempt.detail.receipt is not None
+    # The worker itself has some 50 of them.
+    assert attempt.detail.receipt.peak_rss_bytes is not None
+    assert attempt.detail.receipt.peak_rss_bytes > 150 * MIB
     assert not [process for process in psutil.process_iter(["cmdline"]) if "300 << 20" in str(process.info["cmdline"])]
     assert scene.run("pid").status is JobState.SUCCEEDED
 

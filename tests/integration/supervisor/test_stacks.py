@@ -6,6 +6,7 @@ import pytest
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.states import Outcome
+from jobworker.supervisor.stack import BLOCKED, CLOSED_DESCRIPTOR, NO_HANDLER
 from tests.support.supervisor_process import Workplace
 from tests.support.waiting import wait_until
 
@@ -47,11 +48,35 @@ def test_a_hang_that_is_killed_tells_where_it_hung(place: Workplace, how: str) -
     assert "/supervisor/" not in stack
 
 
-@pytest.mark.parametrize("how", ["closed", "deaf"])
+def test_a_coroutine_that_waits_tells_what_it_waits_for(place: Workplace) -> None:
+    job_id = submit(place, "await", TRIES)
+    wait_until(lambda: any("Task of the job" in stack for stack in stacks(place, job_id)), 30)
+    (stack, *_) = (stack for stack in stacks(place, job_id) if "Task of the job" in stack)
+    place.store.cancel(job_id)
+    job, *others = stack.split("\n\n")
+    assert job.endswith("in hangs_await")
+    assert sum("in awaits_beside" in other for other in others) == 1
+    assert "/supervisor/" not in stack
+
+
+def test_of_a_deep_stack_it_is_said_that_frames_are_left_out(place: Workplace) -> None:
+    job_id = submit(place, "deep", TRIES)
+    wait_until(lambda: stacks(place, job_id), 30)
+    (stack, *_) = stacks(place, job_id)
+    place.store.cancel(job_id)
+    *_, frame, last = stack.split("\n")
+    assert frame.endswith("in deepen")
+    assert last == "  … and more frames: told are the innermost 100"
+
+
+WHY = {"closed": CLOSED_DESCRIPTOR, "deaf": NO_HANDLER, "blocked": BLOCKED}
+
+
+@pytest.mark.parametrize("how", WHY)
 def test_who_has_taken_away_what_would_answer_is_killed_in_time_all_the_same(place: Workplace, how: str) -> None:
     record = place.end(submit(place, how, 1))
     assert record.attempts[0].outcome is Outcome.TIMED_OUT
-    assert record.attempts[0].detail.stack is None
+    assert (record.attempts[0].detail.stack, record.attempts[0].detail.no_stack) == (None, WHY[how])
     assert record.attempts[0].detail.signal == "SIGKILL"
     assert record.started_ms is not None
     assert record.ended_ms is not None

@@ -126,6 +126,7 @@ def test_an_attempt_is_shown_whole() -> None:
             },
             "reason": "why",
             "stack": "Thread …",
+            "no_stack": None,
         }
     ]
 
@@ -134,7 +135,7 @@ def test_an_attempt_of_which_little_is_known_has_nulls() -> None:
     attempt = Attempt(Outcome.LOST, 1, CREATED_MS, CREATED_MS, "alpha", 7, 4711, AttemptDetail())
     [shown] = view(attempts=(attempt,))["attempts"]
     assert [name for name, value in shown.items() if value is None] == [
-        *("error", "signal", "exit_code", "killed_by", "receipt", "reason", "stack")
+        *("error", "signal", "exit_code", "killed_by", "receipt", "reason", "stack", "no_stack")
     ]
 
 

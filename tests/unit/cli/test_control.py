@@ -17,8 +17,8 @@ def test_stack_shows_where_a_job_is(stub: StubApi, invoke: Invoke) -> None:
 
 
 def test_where_nothing_answers_it_says_why(stub: StubApi, invoke: Invoke) -> None:
-    stub.will_answer({"id": "7", "attempt": 1, "taken_at": "now", "stack": None})
-    assert invoke("stack", "7").output.startswith("no stack: ")
+    stub.will_answer({"id": "7", "attempt": 1, "taken_at": "now", "stack": None, "no_stack": "it sleeps"})
+    assert invoke("stack", "7").output == "no stack: it sleeps\n"
 
 
 def test_scale_asks_for_workers(stub: StubApi, invoke: Invoke) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from jobworker.supervisor.board import Board, boottime_ns
+from jobworker.supervisor.board import MAX_TASKS_BYTES, Board, boottime_ns
 
 IN_A_CHILD = """
 import os
@@ -51,6 +51,20 @@ def test_last_words_are_kept_whole_or_cut_and_touch_no_progress() -> None:
     board.last_words = "x" * 5000
     assert board.last_words == "x" * 500
     assert board.read_progress() == (0.5, "é" * 500)
+    board.close()
+
+
+def test_tasks_are_those_of_one_attempt_until_they_are_forgotten() -> None:
+    board = Board()
+    board.coroutine = 7
+    assert board.read_tasks(7) is None
+    board.write_tasks(7, "é" * MAX_TASKS_BYTES)
+    assert board.read_tasks(7) == "é" * (MAX_TASKS_BYTES // 2)
+    assert board.read_tasks(8) is None
+    board.write_tasks(7, "Task")
+    assert (board.read_tasks(7), board.coroutine, board.last_words) == ("Task", 7, "")
+    board.forget_tasks()
+    assert board.read_tasks(7) is None
     board.close()
 
 

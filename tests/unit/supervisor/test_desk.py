@@ -19,6 +19,7 @@ from jobworker.supervisor.messages import Progressed
 from jobworker.supervisor.oom import OomWatch
 from jobworker.supervisor.process import Stage
 from jobworker.supervisor.slots import Restarts, Slots
+from jobworker.supervisor.stack import DIED, Stack
 from jobworker.supervisor.verdict import Intent
 from tests.support.claims import a_claim
 from tests.support.stand_ins import HELLO, StandIns, report, say, shoot, take
@@ -337,12 +338,15 @@ def test_a_progress_told_just_before_the_death_is_reported_while_the_dead_is_bur
     assert (report.token, report.progress) == (100, Progress(0.5, "half of it"))
 
 
-def test_who_dies_while_its_stack_is_waited_for_is_not_given_that_of_its_replacement(scene: Scene) -> None:
+def test_who_dies_while_its_stack_is_waited_for_is_not_given_that_of_its_replacement(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     claim = scene.hand(scene.first)
     take(scene.first)
-    scene.first.ask_stack = lambda: True  # type: ignore[method-assign] # a stand-in answers no signal
+    # A stand-in answers no signal.
+    monkeypatch.setattr(scene.first, "ask_stack", lambda token: "")
 
-    async def die_meanwhile() -> str | None:
+    async def die_meanwhile() -> Stack | None:
         taking = asyncio.create_task(scene.desk.take_stack(Attempted(claim.id, claim.token)))
         await asyncio.sleep(0)
         shoot(scene.first)
@@ -351,7 +355,7 @@ def test_who_dies_while_its_stack_is_waited_for_is_not_given_that_of_its_replace
         os.write(scene.stand_ins.made[-1].stack.fileno(), b'Thread 1 (most recent call first):\n  File "a.py" in other')
         return await taking
 
-    assert scene.runner.run(die_meanwhile()) == ""
+    assert scene.runner.run(die_meanwhile()) == Stack(missing=DIED)
     assert scene.first.reaped
     assert len(scene.stand_ins.made) == 3
 

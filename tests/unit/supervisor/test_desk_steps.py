@@ -141,7 +141,12 @@ def test_where_there_is_no_time_for_it_the_stack_is_not_asked_for(
     scene: Scene, clock: Clock, late: float, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asking: list[int] = []
-    monkeypatch.setattr(WorkerProcess, "ask_stack", lambda worker: asking.append(worker.pid))
+
+    def ask(_worker: WorkerProcess, token: int) -> str:
+        asking.append(token)
+        return ""
+
+    monkeypatch.setattr(WorkerProcess, "ask_stack", ask)
     scene.hand(scene.first, timeout_ms=2000)
     take(scene.first)
     scene.first.board.started_ns = round(clock.now * 1e9)

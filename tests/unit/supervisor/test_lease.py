@@ -45,7 +45,7 @@ async def no_stack(_attempted: Attempted) -> None:
     return None
 
 
-async def keep_nothing(_attempted: Attempted, _stack: str) -> None:
+async def keep_nothing(_attempted: Attempted, _stack: str, _missing: str) -> None:
     return None
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from jobworker.supervisor.process import MOST_NICENESS, WORKER_NICENESS, Forker, niceness_among, raise_open_files
+from jobworker.supervisor.process import MOST_NICENESS, WORKER_NICENESS, Forker, Stage, niceness_among, raise_open_files
 from tests.support.stand_ins import StandIns, shoot
 
 FORK = """

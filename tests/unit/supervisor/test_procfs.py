@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from jobworker.supervisor.procfs import catches, read_stat
+from jobworker.supervisor.procfs import Signals, read_signals, read_stat
 
 
 def test_a_name_with_blanks_and_parentheses_hides_nothing() -> None:
@@ -26,11 +26,20 @@ def test_a_process_that_is_gone_has_none() -> None:
 
 
 def test_a_signal_is_caught_by_whom_it_has_a_handler() -> None:
-    assert catches(os.getpid(), signal.SIGINT)
-    assert not catches(os.getpid(), signal.SIGKILL)
+    signals = read_signals(os.getpid())
+    assert signals.catches(signal.SIGINT)
+    assert not signals.catches(signal.SIGKILL)
+
+
+def test_a_signal_is_blocked_by_who_says_so() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGRTMAX})
+    signals = read_signals(os.getpid())
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert signals.blocks(signal.SIGRTMAX)
+    assert not signals.blocks(signal.SIGINT)
 
 
 def test_who_is_gone_catches_nothing() -> None:
     with subprocess.Popen(["/bin/true"]) as gone:
         pass
-    assert not catches(gone.pid, signal.SIGINT)
+    assert read_signals(gone.pid) == Signals()

@@ -97,6 +97,12 @@ def test_the_dead_are_told_apart_from_what_they_were_when_the_attempt_began() ->
     assert receipt.peak_rss_bytes == usage.ru_maxrss * 1024
 
 
+def test_a_peak_of_all_together_that_was_seen_counts_if_it_is_greater() -> None:
+    remains, usage = _remains((0, 0, 0))
+    own = usage.ru_maxrss * 1024
+    assert [remains.receipt(Cpu(), seen).peak_rss_bytes for seen in (1024, 2 * own)] == [own, 2 * own]
+
+
 def test_a_peak_that_may_be_an_earlier_child_s_is_not_told() -> None:
     remains, _ = _remains((0, 0, 2**40))
     assert remains.receipt(Cpu()).peak_rss_bytes is None

@@ -11,6 +11,7 @@ from jobworker.store.claims import Attempted
 from jobworker.store.errors import StoreUnavailable
 from jobworker.store.request import Request
 from jobworker.supervisor.requests import Requests
+from jobworker.supervisor.stack import Stack
 from tests.unit.supervisor.running import Running
 
 SCALE = Request("scale", "1 4")
@@ -25,9 +26,9 @@ class Scene:
         self.loop, self.until = running.loop, running.until
         self.sizes: list[int] = []
         self.drains: list[bool] = []
-        self.kept: list[tuple[Attempted, str]] = []
+        self.kept: list[tuple[Attempted, str, str]] = []
         self.asked: list[Attempted] = []
-        self.stack: str | None = "Thread 1"
+        self.stack: Stack | None = Stack("Thread 1")
         self.refusal: Exception | None = None
         self.taken = asyncio.Event()
         self.requests = Requests(
@@ -39,15 +40,15 @@ class Scene:
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def _take(self, attempted: Attempted) -> str | None:
+    async def _take(self, attempted: Attempted) -> Stack | None:
         self.asked.append(attempted)
         await self.taken.wait()
         return self.stack
 
-    async def _keep(self, attempted: Attempted, stack: str) -> None:
+    async def _keep(self, attempted: Attempted, stack: str, missing: str) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.kept.append((attempted, stack))
+        self.kept.append((attempted, stack, missing))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(self.loop.create_task(coroutine))
@@ -88,7 +89,7 @@ def test_a_stack_is_done_when_it_is_kept_and_not_before(scene: Scene) -> None:
     assert (scene.asked, scene.requests.done()) == ([Attempted("job-1", 100)], [])
     scene.taken.set()
     scene.until(scene.requests.done)
-    assert (scene.kept, scene.requests.done()) == ([(Attempted("job-1", 100), "Thread 1")], [STACK])
+    assert (scene.kept, scene.requests.done()) == ([(Attempted("job-1", 100), "Thread 1", "")], [STACK])
 
 
 def test_the_stack_of_an_attempt_that_is_over_is_done_and_nothing_is_kept(scene: Scene) -> None:

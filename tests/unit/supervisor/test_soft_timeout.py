@@ -296,6 +296,25 @@ def test_a_coroutine_has_its_result_and_its_errors_as_ever(bench: Bench) -> None
     assert (report.outcome, report.error.type) == (Outcome.RAISED, "ValueError")
 
 
+def test_a_coroutine_that_waits_for_a_thread_is_interrupted_and_does_not_wait_for_it(bench: Bench) -> None:
+    gate = threading.Event()
+
+    async def work() -> str:
+        try:
+            with bench.interrupting_from_outside():
+                bench.waits.set()
+                await asyncio.to_thread(gate.wait, 20)
+        except SoftTimeout:
+            return "in time"
+        return "too late"
+
+    began = time.monotonic()
+    assert bench.run(work).result == b'"in time"'
+    assert not gate.is_set()
+    assert time.monotonic() - began < 15
+    gate.set()
+
+
 def test_a_coroutine_that_is_cancelled_by_itself_is_not_interrupted(bench: Bench) -> None:
     async def work() -> str:
         task = asyncio.current_task()

@@ -10,7 +10,20 @@ import pytest
 
 import jobworker.handlers.calling
 import jobworker.supervisor.stack
-from jobworker.supervisor.stack import DUMP_BYTES, STACK_CHARACTERS, StackFile, trim
+from jobworker.supervisor.board import Board
+from jobworker.supervisor.stack import (
+    BLOCKED,
+    CLOSED,
+    DUMP_BYTES,
+    NO_ANSWER,
+    NO_HANDLER,
+    NOT_IN_HANDLER,
+    STACK_CHARACTERS,
+    Stack,
+    StackFile,
+    stack_of,
+    trim,
+)
 from tests.support.stand_ins import StandIns
 from tests.unit.supervisor.running import Running
 
@@ -55,14 +68,45 @@ def test_the_job_s_own_thread_comes_first_and_idle_ones_go() -> None:
     assert trim(whole) == f"{HEAD}\n{USER}\n\n{OTHER}\n{USER}"
 
 
-def test_it_is_bounded_and_what_has_lost_its_beginning_is_left_out() -> None:
-    deep = dump(("t.py", USER), (HEAD, *[USER] * 10_000))
-    assert len(trim(deep)) == STACK_CHARACTERS
-    assert trim(deep).startswith(HEAD)
+def test_it_is_bounded_by_whole_lines_and_says_how_many_are_left_out() -> None:
+    stack = stack_of(dump((HEAD, *[USER] * 1000)), None, "")
+    assert len(stack.text) <= STACK_CHARACTERS + 40
+    *frames, last = stack.text.split("\n")
+    assert set(frames[1:]) == {USER}
+    assert last == f"  … {1001 - len(frames)} more lines"
+
+
+def test_what_has_lost_its_beginning_is_left_out() -> None:
+    assert trim(dump(("t.py", USER), (HEAD, USER))) == f"{HEAD}\n{USER}"
+
+
+def test_frames_that_faulthandler_leaves_out_are_told() -> None:
+    assert trim(dump((HEAD, USER, USER, "  ..."))).split("\n")[1:] == [
+        USER,
+        USER,
+        "  … and more frames: told are the innermost 2",
+    ]
 
 
 def test_nothing_is_made_of_nothing() -> None:
     assert trim(b"") == trim(b"what somebody else has written") == ""
+
+
+def test_tasks_come_before_threads() -> None:
+    assert stack_of(dump((HEAD, USER)), "Task", "").text == f"Task\n\n{HEAD}\n{USER}"
+
+
+@pytest.mark.parametrize(
+    ("written", "known", "missing"),
+    [
+        (b"", "", NO_ANSWER),
+        (b"", BLOCKED, BLOCKED),
+        (dump((HEAD, LOOP, START)), "", NOT_IN_HANDLER),
+        (dump((HEAD, USER)), BLOCKED, ""),
+    ],
+)
+def test_where_there_is_none_it_says_why(written: bytes, known: str, missing: str) -> None:
+    assert stack_of(written, None, known).missing == missing
 
 
 @pytest.fixture
@@ -70,6 +114,13 @@ def file() -> Iterator[StackFile]:
     file = StackFile()
     yield file
     file.close()
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    board = Board()
+    yield board
+    board.close()
 
 
 def test_the_end_of_a_long_dump_is_read(file: StackFile) -> None:
@@ -81,25 +132,36 @@ def test_who_would_not_answer_is_not_asked(stand_ins: StandIns) -> None:
     worker = stand_ins.fork()
     os.write(worker.stack.fileno(), b"of the job before")
     # It handles no signal at all: this one would kill it.
-    assert not worker.ask_stack()
-    assert worker.stack.dump() == b""
+    assert worker.ask_stack(7) == NO_HANDLER
+    assert worker.read_stack(7, NO_HANDLER) == Stack(missing=NO_HANDLER)
     assert worker.reap() is None
 
 
-def test_a_stack_that_is_being_written_is_waited_for(running: Running, file: StackFile) -> None:
+def test_a_stack_that_is_being_written_is_waited_for(running: Running, file: StackFile, board: Board) -> None:
     os.write(file.fileno(), b"half")
     running.loop.call_later(0.002, os.write, file.fileno(), b", whole")
-    assert running.runner.run(file.wait()) == b"half, whole"
+    running.runner.run(file.wait(board, 7))
+    assert file.dump() == b"half, whole"
+
+
+def test_the_tasks_of_a_coroutine_are_waited_for(running: Running, file: StackFile, board: Board) -> None:
+    board.coroutine = 7
+    os.write(file.fileno(), b"whole")
+    running.loop.call_later(0.05, board.write_tasks, 7, "Task")
+    running.runner.run(file.wait(board, 7))
+    assert board.read_tasks(7) == "Task"
 
 
 def test_a_stack_that_does_not_come_is_not_waited_for_long(
-    running: Running, file: StackFile, monkeypatch: pytest.MonkeyPatch
+    running: Running, file: StackFile, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobworker.supervisor.stack.PATIENCE_SECONDS", 0.01)
-    assert running.runner.run(file.wait()) == b""
+    running.runner.run(file.wait(board, 7))
+    assert file.dump() == b""
 
 
-def test_a_worker_that_dies_is_waited_for_no_longer(running: Running) -> None:
+def test_a_worker_that_dies_is_waited_for_no_longer(running: Running, board: Board) -> None:
     file = StackFile()
     running.loop.call_later(0.002, file.close)
-    assert running.runner.run(file.wait()) == b""
+    running.runner.run(file.wait(board, 7))
+    assert file.fileno() == CLOSED
