@@ -24,13 +24,14 @@ class LogText(Protocol):
 
 
 class PlainText:
-    """The bytes as they were printed."""
+    """The bytes as they were printed, and lines of ours between them."""
 
     def __init__(self) -> None:
         self._at_line_start = True
+        self._attempt: int | None = None
 
     def render(self, pieces: Sequence[LogPiece]) -> bytes:
-        """Return them, with a line of its own where something is left out."""
+        """Return them, with a line of its own where something is left out, and where another attempt begins."""
         return b"".join(map(self._render, pieces))
 
     def finish(self) -> bytes:
@@ -38,11 +39,11 @@ class PlainText:
         return b""
 
     def _render(self, piece: LogPiece) -> bytes:
-        gap = b""
-        if piece.left_out:
-            line_end = "" if self._at_line_start else "\n"
-            gap = f"{line_end}… {piece.left_out:,} bytes left out …\n".encode()
-        shown = gap + piece.data
+        gap = f"… {piece.left_out:,} bytes left out …\n" if piece.left_out else ""
+        mark = f"--- attempt {piece.attempt}\n" if self._attempt not in (None, piece.attempt) else ""
+        line_end = "\n" if (gap or mark) and not self._at_line_start else ""
+        self._attempt = piece.attempt
+        shown = f"{line_end}{gap}{mark}".encode() + piece.data
         self._at_line_start = shown.endswith(b"\n")
         return shown
 

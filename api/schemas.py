@@ -56,7 +56,7 @@ class JobRequest(Request, frozen=True):
     max_attempts: MaxAttempts | UnsetType = UNSET
     max_crashes: MaxCrashes | UnsetType = UNSET
     backoff: BackoffRequest | UnsetType = UNSET
-    memory_limit_mb: Annotated[MemoryLimitMb, Meta(description="MiB")] | UnsetType = UNSET
+    memory_limit_mb: Annotated[MemoryLimitMb, Meta(description="MiB; a worker alone uses some 45")] | UnsetType = UNSET
 
 
 class JobsQuery(Request, frozen=True):

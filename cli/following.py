@@ -62,12 +62,17 @@ class Page:
         self._stream = stream
         self._shown: Callable[[str], str] = printable if stream.isatty() else str
         self._at_line_start = True
+        self._attempt: int | None = None
 
     def show(self, item: Item) -> None:
-        """Show one piece, and before it, on a line of its own, how much is left out."""
+        """Show one piece, and before it, on lines of their own, how much is left out and which attempt begins."""
         if item["left_out"]:
             self.end_line()
             self._write(f"… {item['left_out']:,} bytes left out …\n")
+        if self._attempt not in (None, item["attempt"]):
+            self.end_line()
+            self._write(f"--- attempt {item['attempt']}\n")
+        self._attempt = item["attempt"]
         self._write(self._shown(item["text"]))
 
     def end_line(self) -> None:

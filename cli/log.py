@@ -17,7 +17,8 @@ from jobworker.store.configuration import Loaded
 def log(loaded: Loaded, job_id: str, *, follow: bool, as_json: bool) -> None:
     """Show what a job has printed: of much the first 64 KiB and the last 192 KiB, over all its attempts.
 
-    What is no UTF-8 is replaced; `GET /jobs/ID/log` has the bytes.
+    A line says where something is left out, and where another attempt begins to print. What is no UTF-8 is replaced;
+    `GET /jobs/ID/log` has the bytes, and these lines between them.
     """
     from jobworker.cli.following import LogReader, Page
     from jobworker.cli.http import ApiClient

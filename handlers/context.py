@@ -52,10 +52,17 @@ class Job(Struct, frozen=True, kw_only=True):
         """Say how far the attempt is: a fraction from 0 to 1, or None when that is not known, and what it is about.
 
         Costs about a microsecond, however often; who reads the job sees it within half a second. A message of more
-        than 500 characters is cut. Raises ValueError when the fraction is not from 0 to 1.
+        than 500 characters is cut. Raises ValueError when the fraction is not from 0 to 1, TypeError when it is no
+        number or the message no text.
         """
-        if fraction is not None and not 0 <= fraction <= 1:
+        try:
+            is_part = fraction is None or 0 <= fraction <= 1
+        except TypeError:
+            raise TypeError(f"the fraction of a progress is a number from 0 to 1 or None, not {fraction!r}") from None
+        if not is_part:
             raise ValueError(f"the fraction of a progress is a number from 0 to 1, not {fraction}")
+        if not isinstance(message, str):
+            raise TypeError(f"the message of a progress is a text, not {message!r}")
         self.tell_progress(fraction, message)
 
     def submit(

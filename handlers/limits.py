@@ -18,7 +18,8 @@ DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=100)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1000)]
-MemoryLimitMb = Annotated[int, Meta(ge=1, le=1_048_576)]
+#: A worker that has imported nothing else uses some 45.
+MemoryLimitMb = Annotated[int, Meta(ge=64, le=1_048_576)]
 #: What becomes of the processes that a job leaves running.
 Leftovers = Literal["end", "keep"]
 BackoffSeconds = Annotated[float, Meta(ge=0, le=86_400)]

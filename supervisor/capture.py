@@ -45,8 +45,12 @@ class Capture:
         """Take in what was read at once; a flood loses its middle."""
         for start in range(0, len(data), CHUNK_BYTES):
             self._add(LogChunk(self._position, read_ms, data[start : start + CHUNK_BYTES]))
-        while self._tail_bytes > TAIL_BYTES:
-            self._tail_bytes -= len(self._tail.popleft().data)
+        while (surplus := self._tail_bytes - TAIL_BYTES) > 0:
+            oldest = self._tail.popleft()
+            if len(oldest.data) > surplus:
+                rest = LogChunk(oldest.at + surplus, oldest.read_ms, oldest.data[surplus:])
+                self._tail.appendleft(rest)
+            self._tail_bytes -= min(len(oldest.data), surplus)
 
     def nudged(self) -> None:
         """Look at the board: there is a new progress."""
@@ -81,9 +85,9 @@ class Capture:
         self._forget(report.chunks)
 
     def _forget(self, chunks: Iterable[LogChunk]) -> None:
-        through = max((chunk.at for chunk in chunks), default=-1)
+        end = max((chunk.at + len(chunk.data) for chunk in chunks), default=0)
         for waiting in (self._head, self._tail):
-            while waiting and waiting[0].at <= through:
+            while waiting and waiting[0].at < end:
                 waiting.popleft()
         self._tail_bytes = sum(len(chunk.data) for chunk in self._tail)
 

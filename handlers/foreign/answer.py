@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Raw
 
 from jobworker.handlers.errors import BadResult, RequestFailed
+from jobworker.handlers.foreign.result import json_result
 from jobworker.handlers.limits import MAX_RESULT_BYTES, MAX_RETRY_SECONDS
 from jobworker.handlers.outcomes import Fail, Retry
 
@@ -47,8 +48,7 @@ class Answer:
     def _body_as_result(self) -> Raw | None:
         if len(self.body) > MAX_BODY_BYTES:
             raise BadResult(f"the answer has more than {MAX_BODY_BYTES} bytes: no result may be longer")
-        body = self.body.strip()
-        return Raw(body) if body else None
+        return json_result(self.body, "the answer")
 
     def _told(self) -> str:
         beginning = " ".join(self.body[: 4 * REFUSAL_CHARACTERS].decode(errors="replace").split())

@@ -16,6 +16,7 @@ from msgspec import Raw
 from jobworker.handlers.context import Job
 from jobworker.handlers.errors import InvalidDeclaration, ProgramFailed
 from jobworker.handlers.foreign.conversation import Conversation
+from jobworker.handlers.foreign.result import json_result
 from jobworker.handlers.foreign.stderr import StderrLines
 from jobworker.handlers.outcomes import Retry
 
@@ -47,12 +48,12 @@ class Program:
         with self._start(job) as process:
             try:
                 with closing(Conversation(process, payload, stderr)) as conversation:
-                    result = conversation.run().strip()
+                    written = conversation.run()
             except BaseException:
                 process.kill()
                 raise
         _raise_unless_zero(process.returncode, stderr.last_lines())
-        return Raw(result) if result else None
+        return json_result(written, "what the program wrote to stdout")
 
     def _start(self, job: Job) -> "subprocess.Popen[bytes]":
         pipe = subprocess.PIPE

@@ -46,7 +46,7 @@ class Service:
         except TimeoutError:
             raise RequestFailed(f"{self.url.host} has not answered within {patience.seconds:.1f} s") from None
         except (OSError, HTTPException) as error:
-            told = str(error) or type(error).__name__
+            told = str(error).strip() or type(error).__name__
             raise RequestFailed(f"{self.url.host}:{self.url.port} cannot be spoken to: {told}") from None
         return answer.result()
 
@@ -91,6 +91,8 @@ def _read(connection: HTTPConnection, patience: _Patience) -> Answer:
         body = bytearray()
         while len(body) <= MAX_BODY_BYTES and (data := _read_some(response, link, patience)):
             body += data
+        if response.length and len(body) <= MAX_BODY_BYTES:
+            raise ConnectionError(f"its answer broke off {response.length} bytes before its end")
         return Answer(response.status, response.reason, response.headers, bytes(body))
 
 

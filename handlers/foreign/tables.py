@@ -1,5 +1,6 @@
 """The tables of a TOML file that declare handlers: `[exec."a.type"]` and `[http."a.type"]`."""
 
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -26,6 +27,9 @@ def read_tables(file: Path) -> dict[str, Section]:
         raise LoadFailed(f"handlers file {file} cannot be read: {why}") from None
     except tomllib.TOMLDecodeError as error:
         raise LoadFailed(f"handlers file {file} is not TOML: {error}") from None
+    for name in document:
+        if name not in SECTIONS and (meant := difflib.get_close_matches(name, SECTIONS, n=1)):
+            raise LoadFailed(f"handlers file {file} has a table [{name}]: did you mean [{meant[0]}]?")
     found = {section: document[section] for section in SECTIONS if section in document}
     try:
         return msgspec.convert(found, dict[str, Section])

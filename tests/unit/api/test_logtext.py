@@ -34,6 +34,13 @@ def test_a_gap_that_comes_later_begins_a_line_too() -> None:
     assert text.render([LogPiece(9, 4, READ_MS, 1, b"x")]) == "… 4 bytes left out …\nx".encode()
 
 
+def test_another_attempt_begins_with_a_line_that_says_so() -> None:
+    text = PlainText()
+    assert text.render([*pieces(b"one", attempt=2), *pieces(b", on", attempt=2)]) == b"one, on"
+    assert text.render(pieces(b"two\n", attempt=3)) == b"\n--- attempt 3\ntwo\n"
+    assert text.render([LogPiece(99, 7, READ_MS, 5, b"three")]) == "… 7 bytes left out …\n--- attempt 5\nthree".encode()
+
+
 def test_an_item_says_all_about_its_piece() -> None:
     [item] = LogItems().items([LogPiece(10, 3, READ_MS, 2, b"one\n")])
     assert msgspec.to_builtins(item) == {

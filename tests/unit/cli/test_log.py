@@ -129,3 +129,11 @@ def test_a_gap_is_a_line_of_its_own(before: str) -> None:
     page.end_line()
     page.end_line()
     assert stream.getvalue() == "one\n… 5,000 bytes left out …\ntwo\n"
+
+
+def test_another_attempt_begins_with_a_line_that_says_so() -> None:
+    stream = io.StringIO()
+    page = Page(stream)
+    for text, attempt in (("one", 1), (", on", 1), ("two\n", 2), ("four", 4)):
+        page.show({**item(0, text), "attempt": attempt})
+    assert stream.getvalue() == "one, on\n--- attempt 2\ntwo\n--- attempt 4\nfour"

@@ -1,3 +1,4 @@
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobworker.handlers import Job
+from jobworker.handlers.joblog import JOB_LOG
 
 
 def test_the_seconds_left_count_down() -> None:
@@ -36,6 +38,20 @@ def test_a_progress_is_told_and_one_beyond_the_whole_is_refused() -> None:
             job.progress(fraction)
 
 
+@pytest.mark.parametrize(
+    ("progress", "why"),
+    [
+        (("0.5",), "the fraction of a progress is a number from 0 to 1 or None, not '0.5'"),
+        ((0.5, 7), "the message of a progress is a text, not 7"),
+        ((0.5, None), "the message of a progress is a text, not None"),
+    ],
+)
+def test_what_is_no_progress_is_refused_with_what_is_expected(progress: Any, why: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        _job(deadline_monotonic=None).progress(*progress)
+    assert str(refused.value) == why
+
+
 def test_where_nobody_listens_a_progress_is_no_error() -> None:
     _job(deadline_monotonic=None).progress(0.5)
 
@@ -43,6 +59,27 @@ def test_where_nobody_listens_a_progress_is_no_error() -> None:
 def test_the_log_writes_to_what_stderr_is_then(capsys: pytest.CaptureFixture[str]) -> None:
     _job(deadline_monotonic=None).log.info("size %d", 7)
     assert capsys.readouterr().err == "INFO size 7\n"
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+@pytest.mark.parametrize(
+    ("text", "argument", "why"),
+    [
+        ("size %d", "x", "TypeError: %d format: a real number is required, not str"),
+        ("size %s", Unprintable(), "KeyError: 'no text'"),
+    ],
+)
+def test_a_line_whose_arguments_do_not_fit_is_one_line_that_says_where(
+    text: str, argument: object, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = JOB_LOG.makeRecord(JOB_LOG.name, logging.WARNING, "work.py", 7, text, (argument,), None)
+    # By our handler alone: that of pytest raises.
+    JOB_LOG.handlers[0].handle(record)
+    assert capsys.readouterr().err == f"WARNING {text} (its arguments do not fit: {why}; work.py, line 7)\n"
 
 
 def test_a_handler_cannot_change_its_job() -> None:

@@ -52,6 +52,27 @@ def test_a_flood_keeps_its_beginning_and_its_end(capture: Capture) -> None:
     assert chunks[-1].at == 999 * CHUNK_BYTES
 
 
+@pytest.mark.parametrize("size", [1, 999, CHUNK_BYTES - 1, 2 * CHUNK_BYTES])
+def test_the_end_of_a_flood_is_kept_to_the_byte_however_it_is_read(capture: Capture, size: int) -> None:
+    written = bytes(range(251)) * 2000
+    for start in range(0, len(written), size):
+        capture.add(0, written[start : start + size])
+    chunks = capture.chunks
+    kept = [chunk for chunk in chunks if chunk.at >= len(written) - TAIL_BYTES]
+    assert b"".join(chunk.data for chunk in kept) == written[-TAIL_BYTES:]
+    assert all(written[chunk.at :].startswith(chunk.data) for chunk in chunks)
+    assert sum(len(chunk.data) for chunk in chunks) < HEAD_BYTES + TAIL_BYTES + CHUNK_BYTES
+
+
+def test_what_redis_has_is_forgotten_also_if_it_was_cut_meanwhile(capture: Capture) -> None:
+    capture.add(0, b"x" * (HEAD_BYTES + TAIL_BYTES))
+    report = capture.report()
+    assert report is not None
+    capture.add(1, b"y" * 10)
+    capture.taken(report)
+    assert [(chunk.at, chunk.data) for chunk in capture.chunks] == [(HEAD_BYTES + TAIL_BYTES, b"y" * 10)]
+
+
 def test_one_read_makes_chunks_of_bounded_size(capture: Capture) -> None:
     capture.add(0, b"x" * (2 * CHUNK_BYTES + 1))
     assert [len(chunk.data) for chunk in capture.chunks] == [CHUNK_BYTES, CHUNK_BYTES, 1]

@@ -152,7 +152,16 @@ def test_a_payload_comes_back_byte_for_byte(api: Api, payload: bytes) -> None:
         ({"timeout": 0.05}, "/timeout", "timeout must be a number from 0.1 to 86400 (seconds)"),
         ({"max_attempts": 101}, "/max_attempts", "max_attempts must be a whole number from 1 to 100"),
         ({"max_crashes": 0}, "/max_crashes", "max_crashes must be a whole number from 1 to 1000"),
-        ({"memory_limit_mb": 0}, "/memory_limit_mb", "memory_limit_mb must be a whole number from 1 to 1048576 (MiB)"),
+        (
+            {"memory_limit_mb": 63},
+            "/memory_limit_mb",
+            "memory_limit_mb must be a whole number from 64 to 1048576 (MiB; a worker alone uses some 45)",
+        ),
+        (
+            {"memory_limit_mb": None},
+            "/memory_limit_mb",
+            "memory_limit_mb must be a whole number from 64 to 1048576 (MiB; a worker alone uses some 45)",
+        ),
         ({"backoff": 5}, "/backoff", "backoff must be an object with any of the fields base, factor, max, jitter"),
         ({"backoff": {"factor": 0.5}}, "/backoff/factor", "backoff.factor must be a number from 1 to 100"),
         ({"backoff": {"jitter": 1}}, "/backoff/jitter", "backoff.jitter must be true or false"),

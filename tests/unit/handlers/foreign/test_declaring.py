@@ -149,6 +149,12 @@ def test_a_file_is_loaded_like_a_module_and_named_twice_it_counts_once(workplace
             load([name], Registry())
 
 
+@pytest.mark.parametrize(("name", "meant"), [("exe", "exec"), ("execs", "exec"), ("https", "http")])
+def test_a_table_whose_name_is_nearly_right_is_refused(declarations: Declarations, name: str, meant: str) -> None:
+    with pytest.raises(HandlerError, match=rf"has a table \[{name}\]: did you mean \[{meant}\]"):
+        declarations.declare(f'[{name}."t"]\ncommand = ["cat"]\n')
+
+
 def test_the_digest_counts_declarations_and_schemas_and_no_settings(workplace: Path) -> None:
     def digest(text: str, schema: str = "{}") -> str:
         (workplace / "jobworker.toml").write_text(text)

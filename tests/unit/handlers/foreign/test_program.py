@@ -51,7 +51,7 @@ def test_a_program_may_answer_before_it_has_read_everything(declarations: Declar
 @pytest.mark.parametrize("output", ["no JSON", '{"a": }', "1 2", "\\377"])
 def test_what_is_no_json_is_a_bad_result(declarations: Declarations, output: str) -> None:
     declarations.script(SHELL + f"printf '{output}'\n")
-    with pytest.raises(BadResult, match="cannot be read as JSON"):
+    with pytest.raises(BadResult, match=r"stdout is no JSON: .*; it begins with "):
         declarations.run()
 
 

@@ -67,7 +67,7 @@ def test_an_empty_answer_is_null(run: Callable[..., Any], service: Service, stat
 
 def test_an_answer_that_is_no_json_or_too_long_is_a_bad_result(run: Callable[..., Any], service: Service) -> None:
     service.answer(200, b"<html>")
-    with pytest.raises(BadResult, match="cannot be read as JSON"):
+    with pytest.raises(BadResult, match=r"the answer is no JSON: .*; it begins with .<html>"):
         run()
     service.answer(200, b"1" * (MAX_RESULT_BYTES + 1))
     with pytest.raises(BadResult, match="the answer has more than 1048576 bytes"):
@@ -257,3 +257,17 @@ def job() -> Job:
         created_at=datetime.now(UTC),
         deadline_monotonic=time.monotonic() + 30,
     )
+
+
+def test_an_answer_that_breaks_off_is_no_result_also_if_it_could_be_one(
+    run: Callable[..., Any], service: Service
+) -> None:
+    def break_off(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "5")
+        request.end_headers()
+        request.wfile.write(b"12")
+
+    service.act = break_off
+    with pytest.raises(RequestFailed, match="its answer broke off 3 bytes before its end"):
+        run(1)
