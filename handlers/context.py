@@ -61,7 +61,7 @@ class Job(Struct, frozen=True, kw_only=True):
             raise TypeError(f"the fraction of a progress is a number from 0 to 1 or None, not {fraction!r}") from None
         if not is_part:
             raise ValueError(f"the fraction of a progress is a number from 0 to 1, not {fraction}")
-        if not isinstance(message, str):
+        if not isinstance(message, str):  # pyright: ignore[reportUnnecessaryIsInstance] # not all check their types
             raise TypeError(f"the message of a progress is a text, not {message!r}")
         self.tell_progress(fraction, message)
 

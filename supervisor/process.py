@@ -25,6 +25,7 @@ from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.mailbox import BadFrame, End, MailboxClosed, open_mailbox
 from jobworker.supervisor.messages import Message, decode
 from jobworker.supervisor.pipes import OutputPipes
+from jobworker.supervisor.procfs import read_signals
 from jobworker.supervisor.receipts import Remains
 from jobworker.supervisor.stack import DIED, Stack, StackFile, stack_of
 from jobworker.supervisor.verdict import BEFORE_REPORT, Intent
@@ -149,7 +150,9 @@ class WorkerProcess:
     def interrupt(self, token: int) -> None:
         """Tell the worker that the soft timeout of an attempt has passed; it must not be reaped."""
         self.board.interrupted = token
-        signal.pidfd_send_signal(self.pidfd, SOFT_TIMEOUT_SIGNAL)
+        # If its job has taken the handler away, or runs another program in its place, the signal would kill it.
+        if read_signals(self.pid).catches(SOFT_TIMEOUT_SIGNAL):
+            signal.pidfd_send_signal(self.pidfd, SOFT_TIMEOUT_SIGNAL)
 
     def reap(self) -> int | None:
         """Return the wait status, once; None while the worker lives."""

@@ -50,7 +50,7 @@ CLOSED_DESCRIPTOR: Final = "its job has closed the worker's descriptors"
 NO_HANDLER: Final = "its job has taken away the worker's handlers of signals"
 BLOCKED: Final = "its job blocks the signal that asks for it"
 NOT_ASKED: Final = "so many deadlines were due at once that it could not be asked in time"
-NO_ANSWER: Final = "its worker had no CPU to answer in the 20 ms before the kill, or hangs in the kernel"
+NO_ANSWER: Final = "its worker had no CPU to answer in time, or hangs in the kernel"
 DIED: Final = "its worker died before it could answer"
 NOT_IN_HANDLER: Final = "its worker was not in the handler's code"
 

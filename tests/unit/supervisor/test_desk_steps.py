@@ -9,9 +9,11 @@ import pytest
 
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.states import Outcome
+from jobworker.supervisor import process
 from jobworker.supervisor.agenda import SOFT_AGAIN_SECONDS, STACK_SECONDS
 from jobworker.supervisor.desk import CLEARING_SECONDS, LATE_START_SECONDS
 from jobworker.supervisor.process import SOFT_TIMEOUT_SIGNAL, WorkerProcess
+from jobworker.supervisor.procfs import Signals
 from tests.support.stand_ins import StandIns, report, shoot, take
 from tests.unit.supervisor.desk_scene import Scene, staged
 from tests.unit.supervisor.running import Running
@@ -178,6 +180,8 @@ def test_a_soft_timeout_tells_the_worker_for_which_attempt_and_the_deadline_foll
 ) -> None:
     sent: list[int] = []
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda _pidfd, number: sent.append(number))
+    # A stand-in handles none.
+    monkeypatch.setattr(process, "read_signals", lambda _pid: Signals(1 << SOFT_TIMEOUT_SIGNAL - 1))
     entry = HandlerEntry("echo", {}, HandlerDefaults(soft_timeout=1.0))
     monkeypatch.setitem(scene.pool.catalogue, "echo", entry)
     scene.hand(scene.first, timeout_ms=2000)

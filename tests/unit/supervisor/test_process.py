@@ -198,6 +198,16 @@ def test_why_a_worker_has_ended_by_itself_is_told_if_it_said_so(stand_ins: Stand
     assert worker.doing == "before it reported: its job had closed it"
 
 
+def test_a_worker_that_handles_no_signals_is_not_killed_by_its_soft_timeout(stand_ins: StandIns) -> None:
+    worker = stand_ins.fork()
+    worker.interrupt(7)
+    # A signal that is delivered ends it before this one, which stops it, is.
+    os.kill(worker.pid, signal.SIGSTOP)
+    _, status = os.waitpid(worker.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    assert worker.board.interrupted == 7
+
+
 def test_a_dismissed_worker_s_frames_are_recalled_too(stand_ins: StandIns) -> None:
     worker = stand_ins.fork()
     worker.mailbox.send(b"0")
