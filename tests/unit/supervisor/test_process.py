@@ -194,7 +194,7 @@ def test_why_a_worker_has_ended_by_itself_is_told_if_it_said_so(stand_ins: Stand
     worker.board.last_words = "its job had closed it"
     shoot(worker)
     worker.reap()
-    worker.board.last_words = ""
+    worker.close()
     assert worker.doing == "before it reported: its job had closed it"
 
 
