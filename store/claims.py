@@ -151,8 +151,9 @@ class Settle(Struct, frozen=True):
         """How much it adds to a call, roughly: what is not bounded elsewhere."""
         traceback = len(self.error.traceback or "") if self.error else 0
         stack = len(self.detail.stack or "") if self.detail else 0
+        told = 2 * len(self.progress.message) if self.progress else 0
         follow_ups = sum(job.size_bytes for job in self.follow_ups)
-        return len(self.result) + 2 * traceback + stack + chunks_bytes(self.log) + follow_ups + 200
+        return len(self.result) + 2 * traceback + stack + told + chunks_bytes(self.log) + follow_ups + 200
 
 
 class Wanted(Struct, frozen=True):

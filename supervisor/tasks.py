@@ -46,7 +46,9 @@ class Tasks:
 def describe(loop: asyncio.AbstractEventLoop) -> str:
     """Return the stacks of a loop's tasks as faulthandler writes those of threads, the job's own first."""
     told = [(_is_ours(task), task.get_name(), _frames(task.get_coro())) for task in asyncio.all_tasks(loop)]
-    sections = [_section("the job" if own else name, frames) for own, name, frames in sorted(told, key=_rank) if frames]
+    sections = [
+        _section("of the job" if own else name, frames) for own, name, frames in sorted(told, key=_rank) if frames
+    ]
     return "\n\n".join(sections).encode()[:MAX_TASKS_BYTES].decode(errors="ignore")
 
 
@@ -58,7 +60,7 @@ def _rank(told: tuple[bool, str, list[str]]) -> tuple[bool, int, str]:
 def _section(name: str, frames: list[str]) -> str:
     kept = frames[-MOST_FRAMES:]
     more = [f"  … {len(frames) - len(kept)} more frames"] if len(frames) > len(kept) else []
-    return "\n".join((f"Task of {name} (most recent call first):", *reversed(kept), *more))
+    return "\n".join((f"Task {name} (most recent call first):", *reversed(kept), *more))
 
 
 def _is_ours(task: asyncio.Task[Any]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from jobworker.store.backoff import Backoff
 from jobworker.store.claims import Attempted, Claim, Settle, Unreadable, decode_attempts, decode_claim
 from jobworker.store.job import AttemptDetail, ErrorInfo, NewJob, Receipt
-from jobworker.store.report import LogChunk
+from jobworker.store.report import LogChunk, Progress
 from jobworker.store.states import Outcome
 
 ROW: list[bytes | int] = [
@@ -41,14 +41,16 @@ def test_what_nobody_has_said_is_none() -> None:
     assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.backoff) == (None, None, None, None)
 
 
-def test_a_settle_is_fourteen_arguments_and_three_a_chunk() -> None:
+def test_a_settle_is_fifteen_arguments_and_three_a_chunk() -> None:
     error, receipt = ErrorInfo("ValueError", "no"), Receipt(1.5, 1.0, 0.25)
     detail, log = AttemptDetail(error=error, exit_code=3), (LogChunk(0, 1000, b"one"), LogChunk(3, 1001, b"two"))
     settle = Settle("the-id", 7, Outcome.RAISED, 4, 6, final=True, delay_ms=1500, reason="why", error=error)
     settle = msgspec.structs.replace(settle, result=b"\x00", receipt=receipt, detail=detail, log=log)
+    settle = msgspec.structs.replace(settle, progress=Progress(0.5, "half"))
     assert settle.arguments() == [
         *("the-id", 7, "raised", 1, 1500, "why", msgspec.json.encode(error), b"\x00"),
-        *(msgspec.json.encode(receipt), msgspec.json.encode(detail), 4, 6, 2, 0, 1000, b"one", 3, 1001, b"two", 0),
+        *(msgspec.json.encode(receipt), msgspec.json.encode(detail), 4, 6, b'{"fraction":0.5,"message":"half"}'),
+        *(2, 0, 1000, b"one", 3, 1001, b"two", 0),
     ]
 
 
@@ -64,7 +66,7 @@ def test_follow_ups_stand_behind_a_settle_as_they_are_enqueued() -> None:
 
 def test_a_settle_without_more_to_say_has_empty_arguments() -> None:
     settle = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3)
-    assert settle.arguments() == ["the-id", 7, "succeeded", 0, 0, "", b"", b"", b"", b"", 3, 3, 0, 0]
+    assert settle.arguments() == ["the-id", 7, "succeeded", 0, 0, "", b"", b"", b"", b"", 3, 3, b"", 0, 0]
 
 
 @pytest.mark.parametrize("result_bytes", [0, 1_048_576])
@@ -72,7 +74,8 @@ def test_the_size_of_a_settle_covers_what_it_sends(result_bytes: int) -> None:
     error = ErrorInfo("ValueError", "no", "x" * 10_000)
     settle = Settle("i" * 36, 2**52, Outcome.RAISED, 100, 1000, error=error, result=b"x" * result_bytes)
     log = (LogChunk(2**52, 2**52, b"x" * 9000),)
-    settle = msgspec.structs.replace(settle, detail=AttemptDetail(error=error), log=log)
+    progress = Progress(None, "é" * 500)
+    settle = msgspec.structs.replace(settle, detail=AttemptDetail(error=error), log=log, progress=progress)
     sent = sum(len(str(item)) if not isinstance(item, bytes) else len(item) for item in settle.arguments())
     assert sent <= settle.size_bytes <= sent + 500
 

@@ -88,7 +88,7 @@ def test_other_tasks_follow_that_of_the_job(bench: Bench) -> None:
     job, *others = bench.ask(gathers).split("\n\n")
     assert names(job) == ["gathers", "asked"]
     assert [names(other) for other in others] == [["sleep", "waits"], ["sleep", "waits", "deepens", "deepens"]]
-    assert all(other.startswith("Task of Task-") for other in others)
+    assert all(other.startswith("Task Task-") for other in others)
 
 
 def test_of_many_frames_the_innermost_are_told_and_how_many_more_there_are(bench: Bench) -> None:
