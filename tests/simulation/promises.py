@@ -65,6 +65,8 @@ def _doubled(runs: Sequence[Run], outcome: Outcome) -> Iterator[str]:
         yield "an attempt was begun twice"
     in_order = sorted(runs, key=lambda run: run.began_at)
     for earlier, later in pairwise(in_order):
+        # A drain that cannot deliver its results says so, and ends without.
+        undelivered = "results are not delivered" in outcome.story.of(earlier.host)
         overlap = earlier.ended_at is None or later.began_at < earlier.ended_at
         if overlap and not outcome.reaped:
             yield f"attempts {earlier.token} and {later.token} overlap, and no lease has ended"
