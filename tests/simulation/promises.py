@@ -72,10 +72,5 @@ def _doubled(runs: Sequence[Run], outcome: Outcome) -> Iterator[str]:
             yield f"attempts {earlier.token} and {later.token} overlap, and no lease has ended"
         if overlap and earlier.type == ONLY and earlier.host not in outcome.stopped_hosts:
             yield f"attempts {earlier.token} and {later.token} of an exclusive type overlap"
-        # A drain that cannot deliver its results says so, and ends without.
-        if (
-            earlier.end == "ok"
-            and not outcome.reaped
-            and "results are not delivered" not in outcome.story.of(earlier.host)
-        ):
+        if earlier.end == "ok" and not outcome.reaped and not undelivered:
             yield f"attempt {later.token} began after {earlier.token} had done all, and no lease has ended"
