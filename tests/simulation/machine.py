@@ -230,7 +230,6 @@ def simulated(network: Network) -> Iterator[None]:
             "supervisor.connect_wire": connect,
             "session.connect_wire": connect,
             "session.connect_shared_wire": connect,
-            "session.connect_shared_wire": connect,
             "session.connect_async": connect,
             "session.answers_ping": answers_ping,
             # Reading it from the package's metadata takes longer than a simulated second.
