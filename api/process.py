@@ -23,6 +23,7 @@ from jobworker.store.errors import StoreError
 from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.limits import MIB
+from jobworker.store.replicas import Replicas
 from jobworker.store.settings import ApiSettings, Settings
 
 #: Idle keep-alive connections count, too.
@@ -151,7 +152,9 @@ def connect_store(settings: Settings) -> JobStore:
     client = connect(
         settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 2
     )
-    return JobStore(client, Keys(settings.redis.prefix), settings.jobs.retention)
+    # A call is given up after the timeout, and POST is answered within 3 s: a part of that is left for the wait.
+    replicas = Replicas(settings.redis.wait_replicas, round(500 * settings.redis.timeout))
+    return JobStore(client, Keys(settings.redis.prefix), settings.jobs.retention, replicas)
 
 
 def _answer_signals(server: Server, orders: Orders) -> None:

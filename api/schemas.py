@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from jobworker.api.durability import DurabilityView
 from jobworker.store.job import Receipt
 from jobworker.store.limits import (
     MAX_LOG_BYTES,
@@ -133,6 +134,7 @@ class Ready(Struct, frozen=True, kw_only=True):
 
     status: str = "ready"
     warnings: list[str]
+    durability: DurabilityView
 
 
 class ErrorView(Struct, frozen=True):

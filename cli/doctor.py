@@ -7,11 +7,11 @@ from typing import Final
 import click
 import msgspec
 
-from jobworker.cli.finding import Finding, problem
 from jobworker.cli.options import warn, with_settings
 from jobworker.cli.output import print_json
 from jobworker.store.configuration import Loaded
 from jobworker.store.errors import StoreError, StoreMisconfigured, StoreUnavailable
+from jobworker.store.finding import Finding, problem
 from jobworker.store.settings import Settings
 
 #: How far each index is walked unless all is asked for.
@@ -53,6 +53,7 @@ def examine(settings: Settings, *, most: int | None, repair: bool) -> Iterator[F
     """Yield every finding. Raises StoreUnavailable."""
     from jobworker.cli.checks import data, host, population, server
     from jobworker.cli.host import read_host
+    from jobworker.store.durability import CHECKS, Durability
     from jobworker.store.inspection import Inspection
 
     redis, retention = settings.redis, settings.jobs.retention
@@ -60,6 +61,8 @@ def examine(settings: Settings, *, most: int | None, repair: bool) -> Iterator[F
     with closing(inspection):
         facts = inspection.server()
         yield from (check(facts) for check in server.CHECKS)
+        kept = Durability.of(facts.info, facts.config, redis.wait_replicas)
+        yield from (check(kept) for check in CHECKS)
         people = inspection.population()
         yield from (finding for check in population.CHECKS for finding in check(people))
         yield from data.repair(inspection, most) if repair else data.check(inspection.audit(most))

@@ -30,6 +30,10 @@ class StoreMisconfigured(StoreError):
     """Redis refuses us: wrong password, missing permission, or not a server we can use."""
 
 
+class NotReplicated(StoreError):
+    """A job is stored and will run, but too few replicas have confirmed it."""
+
+
 class InvalidJob(StoreError):
     """The store does not accept this job."""
 

@@ -7,10 +7,10 @@ from typing import Any, Final, Self
 
 import redis
 from msgspec import Struct
-from redis.exceptions import ResponseError
 
 from jobworker.store.audit import Audit
 from jobworker.store.connection import connect, translated
+from jobworker.store.durability import NAMES, read_config, read_info
 from jobworker.store.flaws import Flaw, Report
 from jobworker.store.fleet import Fleet, Supervisor
 from jobworker.store.jobs import JobStore
@@ -22,8 +22,7 @@ from jobworker.store.states import ENDED, JobState
 
 #: How often the round trip is measured.
 PINGS: Final = 9
-#: What is asked of CONFIG: all that INFO does not tell.
-_CONFIG: Final = ("appendfsync", "save", "hash-max-listpack-value", "hash-max-ziplist-value")
+_CONFIG: Final = (*NAMES, "hash-max-listpack-value", "hash-max-ziplist-value")
 
 
 class ServerFacts(Struct, frozen=True):
@@ -75,8 +74,8 @@ class Inspection:
             round_trip_ms, clock_ahead_ms = self._measure()
             schema = self._client.hget(self._keys.meta, "schema")
             return ServerFacts(
-                info=self._info(),
-                config=self._config(),
+                info=read_info(self._client),
+                config=read_config(self._client, _CONFIG),
                 schema=None if schema is None else schema.decode(),
                 round_trip_ms=round_trip_ms,
                 clock_ahead_ms=clock_ahead_ms,
@@ -117,21 +116,3 @@ class Inspection:
         after = time.time()
         ahead = seconds + microseconds / 1e6 - (before + after) / 2
         return 1000 * (after - before), 1000 * ahead
-
-    def _info(self) -> dict[str, Any]:
-        try:
-            return dict(self._client.info())
-        except ResponseError:
-            return {}
-
-    def _config(self) -> dict[str, str]:
-        try:
-            answers = [self._client.config_get(name) for name in _CONFIG]
-        except ResponseError:
-            return {}
-        pairs = (pair for answer in answers for pair in answer.items())
-        return {_text(name): _text(value) for name, value in pairs}
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

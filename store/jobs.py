@@ -1,6 +1,7 @@
 """The clients' side of the store: put jobs in, read, list and change them. For threads."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal, Self
 
 import msgspec
@@ -9,6 +10,7 @@ import redis
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
+from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
 from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
@@ -18,6 +20,7 @@ from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
 from jobworker.store.log import LogMark, LogPage
 from jobworker.store.pause import Pause
+from jobworker.store.replicas import Replicas
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
@@ -32,8 +35,15 @@ ANYBODY: Final = Note()
 class JobStore:
     """Jobs in Redis, seen from a client. Every method raises StoreUnavailable when Redis is away."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, retention: Retention) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        retention: Retention,
+        replicas: Replicas = Replicas(),  # noqa: B008 - it is frozen
+    ) -> None:
         self._client = client
+        self._replicas = replicas
         self._keys = keys
         self._retention = retention
         #: Who runs what.
@@ -57,14 +67,14 @@ class JobStore:
 
         Safe to repeat: where a job's id or key is known nothing changes, and the answer is that of the first time.
         Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types;
-        KeyReused when a key is known from a request with another body.
+        KeyReused when a key is known from a request with another body; NotReplicated when they are stored and too few
+        replicas have confirmed that in time.
         """
         assert 1 <= len(jobs) <= MAX_BATCH_JOBS
-        keys = self._keys
-        arguments: list[Argument] = [keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
+        arguments: list[Argument] = [self._keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
         for job in jobs:
             arguments += [*_key_arguments(job), *job.arguments()]
-        reply = self._run("enqueue", [keys.meta, keys.queues, keys.types], arguments)
+        reply = self._enqueue(arguments)
         if reply[0] == b"key_reused":
             raise KeyReused
         if reply[0] == b"expired":
@@ -76,7 +86,10 @@ class JobStore:
         return [Acceptance.decode(line) for line in reply[1:]]
 
     def accepted(self, key: IdempotencyKey) -> Acceptance | None:
-        """Return what was answered to the request that has come with this key, if any. Raises KeyReused."""
+        """Return what was answered to the request that has come with this key, if any.
+
+        Raises KeyReused, and NotReplicated as `enqueue` does.
+        """
         with translated():
             record: Any = self._client.get(self._keys.idempotency(key.digest))
         if record is None:
@@ -84,7 +97,11 @@ class JobStore:
         fingerprint, _, answer = record.partition(b" ")
         if fingerprint.decode() != key.fingerprint:
             raise KeyReused
-        return Acceptance.decode(answer)
+        accepted = Acceptance.decode(answer)
+        if self._replicas.wanted:
+            with self._one_connection() as connection:
+                self._replicas.confirm(connection, self._keys.meta, [accepted.id])
+        return accepted
 
     def get(self, job_id: str) -> JobRecord:
         """Return the job. Raises JobNotFound."""
@@ -162,6 +179,30 @@ class JobStore:
             found: Any = self._client.hget(self._keys.meta, "schema")
         if not is_compatible(found.decode()):
             raise StoreMisconfigured(f"the data in Redis is of schema {found.decode()}, this version knows {SCHEMA}")
+
+    def durability(self) -> Durability:
+        """Return what it means that a job was enqueued, as far as Redis lets itself be asked."""
+        with translated():
+            info, config = read_info(self._client, *SECTIONS), read_config(self._client, NAMES)
+        return Durability.of(info, config, self._replicas.wanted)
+
+    def _enqueue(self, arguments: list[Argument]) -> Any:
+        keys = [self._keys.meta, self._keys.queues, self._keys.types]
+        if not self._replicas.wanted:
+            return self._run("enqueue", keys, arguments)
+        with self._one_connection() as connection:
+            reply = script("enqueue").run(connection, keys, arguments)
+            if reply[0] == b"ok":
+                ids = [Acceptance.decode(line).id for line in reply[1:]]
+                self._replicas.confirm(connection, self._keys.meta, ids)
+        return reply
+
+    @contextmanager
+    def _one_connection(self) -> Generator[redis.Redis]:
+        # redis-py types it not at all.
+        client: Any = self._client
+        with translated(), client.client() as connection:
+            yield connection
 
     def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
         with translated():

@@ -70,6 +70,10 @@ class RedisSettings(Section, frozen=True):
     timeout: Annotated[
         float, Meta(ge=0.1, le=60, description="seconds until a connect or a call to Redis is given up")
     ] = 2.0
+    wait_replicas: Annotated[
+        int,
+        Meta(ge=0, le=100, description="replicas that must have a job before POST /jobs answers 202; 0: none"),
+    ] = 0
 
 
 class JobSettings(Section, frozen=True):

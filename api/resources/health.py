@@ -4,6 +4,7 @@ import falcon
 import msgspec
 
 from jobworker.api.availability import Availability
+from jobworker.api.durability import Assurance, shortcomings, view_durability
 from jobworker.api.schemas import Live, Ready
 from jobworker.api.warnings import warnings_of
 from jobworker.store.jobs import JobStore
@@ -25,14 +26,16 @@ class Readiness:
     def __init__(self, store: JobStore, available: Availability) -> None:
         self._store = store
         self._available = available
+        self._assurance = Assurance(store.durability)
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """Say so, and what nevertheless keeps jobs from running."""
+        """Say so, what nevertheless keeps jobs from running, and what a 202 means."""
         with self._available:
             self._store.check_writable()
-            warnings = list(warnings_of(self._store))
+            found = self._assurance.durability()
+            warnings = [*warnings_of(self._store), *shortcomings(found)]
         if (reason := self._available.trouble.reason) is not None:
             warnings.append(f"some requests are answered with 503: {reason}")
-        resp.data = msgspec.json.encode(Ready(warnings=warnings))
+        resp.data = msgspec.json.encode(Ready(warnings=warnings, durability=view_durability(found)))
 
     on_head = on_get

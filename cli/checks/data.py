@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from jobworker.cli.finding import Finding, Level, counted, ok
+from jobworker.store.finding import Finding, Level, counted, ok
 from jobworker.store.flaws import Flaw, Kind, Report
 from jobworker.store.inspection import Inspection
 from jobworker.store.repair import Mended, Mending

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from jobworker.cli.errors import Failed
-from jobworker.cli.finding import Finding, ok, warning
 from jobworker.cli.host import HostFacts
 from jobworker.cli.linux import require_linux
+from jobworker.store.finding import Finding, ok, warning
 
 #: Descriptors of a supervisor: its own, and those of each worker (pidfd, mailboxes, board).
 OWN_FILES: Final = 64

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from jobworker.cli.finding import Finding, counted, ok, problem, warning
+from jobworker.store.finding import Finding, counted, ok, problem, warning
 from jobworker.store.fleet import Supervisor
 from jobworker.store.inspection import Population
 from jobworker.store.keys import ALL_QUEUES

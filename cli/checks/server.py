@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from jobworker.cli.finding import Finding, counted, ok, problem, warning
+from jobworker.store.durability import UNREADABLE
+from jobworker.store.finding import Finding, counted, ok, problem, warning
 from jobworker.store.inspection import ServerFacts
 from jobworker.store.schema import SCHEMA, is_compatible
 
@@ -17,13 +18,11 @@ NEARLY_FULL: Final = 0.8
 #: What our redis.conf sets: so the records of most jobs stay compact.
 LISTPACK_BYTES: Final = 512
 
-_UNREADABLE: Final = "not readable: the server denies INFO or CONFIG to this user"
-
 
 def version(server: ServerFacts) -> Finding:
     """Which server, and how it runs."""
     if not server.info:
-        return ok("server", _UNREADABLE)
+        return ok("server", UNREADABLE)
     name = "Valkey" if "valkey_version" in server.info else "Redis"
     number = str(server.info.get("valkey_version") or server.info["redis_version"])
     mode = server.info.get("redis_mode", "standalone")
@@ -39,7 +38,7 @@ def role(server: ServerFacts) -> Finding:
     """Whether it takes writes."""
     found = server.info.get("role")
     if found is None:
-        return ok("role", _UNREADABLE)
+        return ok("role", UNREADABLE)
     if found != "master":
         master = f"{server.info.get('master_host')}:{server.info.get('master_port')}"
         return problem("role", "a replica, which takes no writes", f"connect to its primary, {master}")
@@ -63,61 +62,11 @@ def clock(server: ServerFacts) -> Finding:
     return ok("clock", fact)
 
 
-def durability(server: ServerFacts) -> Finding:
-    """What a 202 means here."""
-    if not server.info:
-        return ok("durability", _UNREADABLE)
-    if server.info.get("aof_last_write_status", "ok") != "ok":
-        return problem("durability", "the last write to the append-only file failed", "look at the disk of Redis")
-    if server.info.get("aof_enabled"):
-        return _append_only(server.config.get("appendfsync"))
-    advice = "set `appendonly yes`"
-    if "save" not in server.config:
-        return warning("durability", "no append-only file; snapshots are not readable", advice)
-    if server.config["save"]:
-        fact = "a 202 means in memory: a crash of Redis loses all since the last snapshot"
-        return warning("durability", fact, advice)
-    return problem("durability", "a 202 means in memory: when Redis ends, every job is lost", advice)
-
-
-def _append_only(fsync: str | None) -> Finding:
-    if fsync == "no":
-        fact = "a 202 means written to the file of Redis; the system decides when it is on the disk"
-        return warning("durability", fact, "set `appendfsync everysec`, or `always`")
-    facts = {
-        None: "a 202 means written to the file of Redis; `appendfsync` is not readable",
-        "always": "a 202 means on the disk of Redis (appendfsync always)",
-        "everysec": "a 202 means written to the file of Redis, and on its disk within 2 s (appendfsync everysec)",
-    }
-    return ok("durability", facts.get(fsync, f"append-only file with appendfsync {fsync}"))
-
-
-def replication(server: ServerFacts) -> Finding:
-    """What a failover would cost."""
-    replicas = server.info.get("connected_slaves")
-    if not replicas:
-        return ok("failover", "no replica" if server.info else _UNREADABLE)
-    return ok("failover", f"to one of {counted(replicas, 'replica')}; it loses what was not replicated by then")
-
-
-def eviction(server: ServerFacts) -> Finding:
-    """Whether Redis would rather forget jobs than refuse new ones."""
-    policy = server.info.get("maxmemory_policy")
-    if policy is None:
-        return ok("eviction", _UNREADABLE)
-    if policy == "noeviction":
-        return ok("eviction", "none: when memory is full, new jobs are refused")
-    fact, advice = f"maxmemory-policy is {policy}", "set `maxmemory-policy noeviction`"
-    if server.info.get("maxmemory"):
-        return problem("eviction", f"{fact}: when memory is full, jobs are thrown away", advice)
-    return warning("eviction", f"{fact}, and only a missing maxmemory keeps jobs from being thrown away", advice)
-
-
 def memory(server: ServerFacts) -> Finding:
     """How much room there is."""
     used = server.info.get("used_memory")
     if used is None:
-        return ok("memory", _UNREADABLE)
+        return ok("memory", UNREADABLE)
     limit = server.info.get("maxmemory", 0)
     if not limit:
         return ok("memory", f"{_mebibytes(used)} used, no maxmemory")
@@ -133,7 +82,7 @@ def compactness(server: ServerFacts) -> Finding:
     names = ("hash-max-listpack-value", "hash-max-ziplist-value")
     value = next((server.config[name] for name in names if name in server.config), None)
     if value is None:
-        return ok("compactness", _UNREADABLE)
+        return ok("compactness", UNREADABLE)
     fact = f"hash-max-listpack-value is {value}"
     if int(value) < LISTPACK_BYTES:
         advice = f"set it to {LISTPACK_BYTES}: jobs with payloads longer than {value} bytes take more memory"
@@ -153,8 +102,7 @@ def schema(server: ServerFacts) -> Finding:
 
 CHECKS: Final[tuple[Callable[[ServerFacts], Finding], ...]] = (
     *(version, role, round_trip, clock),
-    *(durability, replication, eviction, memory, compactness),
-    schema,
+    *(memory, compactness, schema),
 )
 
 

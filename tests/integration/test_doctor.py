@@ -156,7 +156,7 @@ def test_a_user_who_may_read_no_settings_is_told_so_and_all_else_works(
         ended = doctor(f"redis://app:secret@127.0.0.1:{redis_server.port}/0", tmp_path)
         admin.execute_command("ACL", "DELUSER", "app")
     assert ended.returncode == 1
-    assert "durability   not readable: the server denies INFO or CONFIG to this user" in ended.stdout
+    assert "durability   what a 202 means cannot be read: Redis denies INFO or CONFIG to this user" in ended.stdout
     assert f"1 job that no state index names: {job_id} (in ready:default)" in ended.stdout
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from jobworker.store.durability import UNREADABLE
 from tests.support import troubles
+from tests.support.command import Command
 from tests.support.gate import Gate
 from tests.support.redis_server import RedisServer
 from tests.support.stage import Answer, Poster, Stage, running_stage
@@ -98,6 +100,33 @@ def test_a_trouble_is_told_and_survived_without_a_loss(stage: Stage, gate: Gate,
     job = stage.job(running)
     assert (job["attempt"], job["crashes"], job["attempts"]) == (1, 0, [])
     _assert_well(stage)
+
+
+@pytest.mark.parametrize("path", ["jobs", "queues", "queues/default", "supervisors", "workers", "handlers", "stats"])
+def test_the_permissions_that_the_manual_asks_for_let_everything_be_read(stage: Stage, path: str) -> None:
+    assert _has_run_one(stage)
+    assert stage.api.request("GET", f"/{path}").status == 200
+
+
+def test_they_let_everything_be_done(stage: Stage) -> None:
+    assert stage.api.request("POST", "/jobs/pause").status == 200
+    job_id = stage.submit("echo")
+    assert stage.api.request("POST", f"/jobs/{job_id}/cancel").status == 200
+    assert stage.api.request("POST", f"/jobs/{job_id}/retry").status == 202
+    assert stage.api.request("POST", "/jobs/resume").status == 200
+    wait_until(lambda: stage.has_succeeded(job_id))
+    assert stage.api.request("GET", f"/jobs/{job_id}/log").status == 200
+    assert stage.api.request("DELETE", f"/jobs/{job_id}").status == 204
+    assert stage.api.post("/supervisors/one/scale", {"workers": 2}).status == 202
+
+
+def test_what_they_do_not_let_be_read_is_not_guessed(stage: Stage, tmp_path: Path) -> None:
+    ready = stage.api.request("GET", "/readyz").json
+    assert ready["durability"]["meaning"] == f"what a 202 means {UNREADABLE}"
+    assert {value for name, value in ready["durability"].items() if name != "meaning"} == {None, 0}
+    with Command.jobworker("doctor", "--redis", stage.url, directory=tmp_path) as doctor:
+        assert doctor.wait() == 0
+        assert f"what a 202 means {UNREADABLE}" in doctor.out
 
 
 def _wait_until_told(stage: Stage, poster: Poster, trouble: Trouble, said: int) -> None:

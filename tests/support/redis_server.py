@@ -5,12 +5,15 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 
 from jobworker.cli.embedded import find_server
 from tests.support.mortal import mortal
+from tests.support.waiting import wait_until
 
 
 def free_port() -> int:
@@ -88,3 +91,19 @@ class RedisServer:
         self.process.send_signal(number)
         self.process.wait()
         self.process = None
+
+
+@contextmanager
+def running_replica(primary: RedisServer, directory: Path) -> Generator[RedisServer]:
+    """Run a replica that is in step, until the end of the block."""
+    directory.mkdir()
+    with redis.Redis(port=primary.port) as client:
+        # It waits for more of them before it begins to copy.
+        client.config_set("repl-diskless-sync-delay", "0")
+        replica = RedisServer(directory, options=("--replicaof", "127.0.0.1", str(primary.port)))
+        replica.start()
+        try:
+            wait_until(lambda: client.info("replication").get("slave0", {}).get("state") == "online")
+            yield replica
+        finally:
+            replica.close()

@@ -51,7 +51,8 @@ class Stage:
         # Of the tests; not through the proxy, and by another user.
         self.admin: Any = place.client
         timeouts = ("--redis-timeout", str(TIMEOUT_SECONDS))
-        self.supervisor: Command = place.start("--redis", _url(proxy), *timeouts)
+        self.url = _url(proxy)
+        self.supervisor: Command = place.start("--redis", self.url, *timeouts)
 
     def post(self, kind: str, payload: Any = None) -> Answer:
         began = time.monotonic()

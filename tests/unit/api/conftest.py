@@ -32,10 +32,10 @@ JSON = {"Content-Type": "application/json"}
 class Api:
     """The application, and the Redis under it."""
 
-    def __init__(self, client: redis.Redis, settings: Settings | None = None) -> None:
+    def __init__(self, client: redis.Redis, settings: Settings | None = None, store: JobStore | None = None) -> None:
         self.client = client
         self.keys = Keys()
-        self.store = JobStore(client, self.keys, Retention())
+        self.store = store or JobStore(client, self.keys, Retention())
         self.away = Event()
         self._outage = "Redis is not reachable: test"
         self.available = Availability(self._probe)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from jobworker.store.durability import Durability
 from jobworker.store.errors import StoreError
 from tests.unit.api.conftest import Api
 
 Supervise = Callable[..., int]
+FIELDS = (*("appendonly", "appendfsync", "maxmemory_policy", "replicas", "min_replicas_to_write", "wait_replicas"),)
 
 
 def test_liveness_needs_no_redis(api: Api) -> None:
@@ -17,7 +19,8 @@ def test_liveness_needs_no_redis(api: Api) -> None:
 
 def test_readiness_warns_that_no_supervisor_is_running(api: Api) -> None:
     answer = api.get("/readyz")
-    assert (answer.status, answer.json) == (200, {"status": "ready", "warnings": ["no supervisor is running"]})
+    assert (answer.status, answer.json["status"]) == (200, "ready")
+    assert answer.json["warnings"] == ["no supervisor is running"]
 
 
 def test_readiness_tells_each_pause_with_its_reason(api: Api) -> None:
@@ -36,7 +39,7 @@ def warnings(api: Api) -> list[str]:
 def test_readiness_has_no_warnings_with_a_supervisor(api: Api, supervise: Supervise) -> None:
     supervise("alpha")
     api.post("/jobs", {"queue": "any"})
-    assert api.get("/readyz").json == {"status": "ready", "warnings": []}
+    assert warnings(api) == []
 
 
 @pytest.mark.parametrize(("silent_ms", "warned"), [(9_000, False), (11_000, True)])
@@ -76,6 +79,32 @@ def test_readiness_is_503_with_a_time_to_retry_while_redis_is_away(api: Api) -> 
     answer = api.get("/readyz")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json["detail"] == "Redis is not reachable: test"
+
+
+def test_readiness_says_what_a_202_means_or_that_it_cannot_be_read(api: Api) -> None:
+    found = api.get("/readyz").json["durability"]
+    assert set(found) == {"meaning", *FIELDS}
+    # fakeredis knows neither INFO nor CONFIG, as one that denies them.
+    if found["appendonly"] is None:
+        assert found["meaning"] == "what a 202 means cannot be read: Redis denies INFO or CONFIG to this user"
+        assert {found[name] for name in FIELDS} == {None, 0}
+    else:
+        assert found["meaning"] == "a 202 means on the disk of Redis (appendfsync always)"
+
+
+def test_readiness_warns_of_what_could_lose_jobs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = {"aof_enabled": 0, "maxmemory_policy": "allkeys-lru", "maxmemory": 100, "connected_slaves": 0}
+    monkeypatch.setattr(api.store, "durability", lambda: Durability.of(info, {"save": ""}, wait_replicas=1))
+    # The application was given the store's own before.
+    api = Api(api.client, store=api.store)
+    first, *others = warnings(api)
+    assert first == "no supervisor is running"
+    assert [warning.partition(":")[0] for warning in others] == [
+        "a 202 means in memory",
+        "no replica connected, and redis.wait_replicas is 1",
+        "maxmemory-policy is allkeys-lru",
+    ]
+    assert others[2].endswith("jobs are thrown away; set `maxmemory-policy noeviction`")
 
 
 def test_readiness_warns_of_what_redis_refuses(api: Api) -> None:

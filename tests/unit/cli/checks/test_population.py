@@ -16,7 +16,7 @@ from jobworker.cli.checks.population import (
     records,
     supervisors,
 )
-from jobworker.cli.finding import Finding
+from jobworker.store.finding import Finding
 from jobworker.store.fleet import QueueShare, Supervisor
 from jobworker.store.inspection import Population
 from jobworker.store.pause import Pause

@@ -1,4 +1,4 @@
-"""What `jobworker doctor` has found at one point."""
+"""What was found at one point of what is looked at, by `jobworker doctor` or the readiness."""
 
 from typing import Literal
 
