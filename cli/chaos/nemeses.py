@@ -172,6 +172,8 @@ NEMESES: Final[dict[str, Callable[[Scene, Fault], Hit | None]]] = {
 }
 #: These end what runs there.
 KILLS: Final = frozenset({"kill_worker", "kill_supervisor", "kill_host"})
+#: These take the time of nobody but their victim.
+HARMLESS: Final = frozenset({"kill_worker", "freeze_worker", "jump_clock", "kill_api", "freeze_api"})
 DRAIN: Final = "drain_supervisor"
 _AFTERMATHS: Final = {kind.name: kind.aftermath_seconds for kind in KINDS}
 

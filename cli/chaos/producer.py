@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import click
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobworker.cli.chaos.handlers import TYPE, Work
 from jobworker.cli.errors import NotReachable, Refused
@@ -25,8 +26,11 @@ FAILS_EVERY: Final = 25
 #: And one in so many waits for its time.
 DELAYED_EVERY: Final = 10
 DELAY_SECONDS: Final = 0.5
-#: How long a client that got no answer waits before it goes on.
+#: One request in so many has no Idempotency-Key, so that it cannot be sent again.
+KEYLESS_EVERY: Final = 4
+#: How long a client that got no answer waits before it goes on, and how long it may go on asking when the time is over.
 PAUSE_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 20.0
 #: What an outage has kept back is not made up for beyond this.
 MOST_BEHIND_SECONDS: Final = 1.0
 
@@ -50,6 +54,8 @@ class Post(Struct, frozen=True):
     answer: Literal["accepted", "maybe", "refused"]
     job_id: str = ""
     fails: bool = False
+    #: How often it was sent again because there was no answer.
+    repeats: int = 0
 
 
 def work_of(number: int, ledger: str) -> Work:
@@ -71,14 +77,13 @@ def request_of(work: Work) -> dict[str, Any]:
 
 
 def produce(orders: Orders) -> None:
-    """Post until the time is over. A request that got no answer is not repeated: it would be another job."""
+    """Post until the time is over. What got no answer is sent again; without a key it would be another job."""
     settings = ClientSettings(url=orders.url, timeout=5.0)
+    give_up_at = time.monotonic() + orders.seconds + PATIENCE_SECONDS
     with ApiClient(settings) as client, Path(orders.posts).open("ab", buffering=0) as posts:
         for number in _paced(orders):
-            post = _post(client, work_of(number, orders.ledger))
+            post = _post(client, work_of(number, orders.ledger), give_up_at)
             posts.write(msgspec.json.encode(post) + b"\n")
-            if post.answer != "accepted":
-                time.sleep(PAUSE_SECONDS)
 
 
 def read_posts(path: Path) -> list[Post]:
@@ -86,15 +91,22 @@ def read_posts(path: Path) -> list[Post]:
     return msgspec.json.decode(b"[" + b",".join(path.read_bytes().splitlines()) + b"]", type=list[Post])
 
 
-def _post(client: ApiClient, work: Work) -> Post:
-    try:
-        answer = client.post("/jobs", request_of(work))
-    except NotReachable:
-        return Post(work.number, "maybe", fails=work.fails)
-    except Refused as error:
-        click.echo(str(error), err=True)
-        return Post(work.number, "refused")
-    return Post(work.number, "accepted", answer["id"], work.fails)
+def _post(client: ApiClient, work: Work, give_up_at: float) -> Post:
+    key = f"request-{work.number}" if work.number % KEYLESS_EVERY else None
+    post = Post(work.number, "maybe", fails=work.fails)
+    while True:
+        try:
+            answer = client.post("/jobs", request_of(work), idempotency_key=key)
+        except NotReachable:
+            time.sleep(PAUSE_SECONDS)
+            if key is None or time.monotonic() > give_up_at:
+                return post
+            post = replace(post, repeats=post.repeats + 1)
+        except Refused as error:
+            click.echo(str(error), err=True)
+            return replace(post, answer="refused")
+        else:
+            return replace(post, answer="accepted", job_id=answer["id"])
 
 
 def _paced(orders: Orders) -> Iterator[int]:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from jobworker.cli.chaos.ledger import Run
-from jobworker.cli.chaos.nemeses import Struck
+from jobworker.cli.chaos.nemeses import HARMLESS, Struck
 from jobworker.cli.chaos.schedule import SERVER
 from jobworker.cli.chaos.stage import LEASE_SECONDS
 
@@ -17,8 +17,6 @@ NAMES: Final = {
     "kill_supervisor": "killed supervisor, started again: its jobs run again",
     "kill_host": "killed host, away: its jobs run again elsewhere",
 }
-#: These take nobody else's time.
-_HARMLESS: Final = frozenset({"kill_worker", "freeze_worker", "jump_clock"})
 
 
 class Recovery(Struct, frozen=True):
@@ -64,7 +62,7 @@ def _is_disturbed(fault: Struck, again_ms: float, struck: Sequence[Struck]) -> b
     since_ms = fault.at_ms - (1000 * LEASE_SECONDS if elsewhere else 0)
     return any(
         other is not fault
-        and other.kind not in _HARMLESS
+        and other.kind not in HARMLESS
         and (elsewhere or other.target in {fault.target, SERVER})
         and other.at_ms < again_ms
         and other.until_ms > since_ms

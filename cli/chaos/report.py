@@ -66,8 +66,9 @@ def _sums(report: Report) -> Iterator[dict[str, Any]]:
         yield {"what": f"fault: {kind.says}", "count": report.faults.get(kind.name, 0)}
     yield {"what": "faults", "count": sum(report.faults.values())}
     yield {"what": "accepted (202)", "count": verdict.accepted}
-    yield {"what": "unanswered", "count": verdict.maybe}
-    yield {"what": "unanswered, and done all the same", "count": verdict.recovered}
+    yield {"what": "sent again for want of an answer, by an Idempotency-Key", "count": verdict.repeats}
+    yield {"what": "unanswered, without a key", "count": verdict.maybe}
+    yield {"what": "of these done all the same", "count": verdict.recovered}
     yield {"what": "succeeded", "count": verdict.succeeded}
     for reason, count in sorted(verdict.again.items()):
         yield {"what": f"run again: {reason}", "count": count}

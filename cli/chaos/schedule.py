@@ -21,6 +21,8 @@ class Kind(Struct, frozen=True):
     seconds: tuple[float, float] = (0.0, 0.0)
     #: How long after it its target may still be slower than usual.
     aftermath_seconds: float = 0.0
+    #: How long nothing else happens before it, and also while it lasts: so what it costs by itself can be measured.
+    calm_seconds: float = 0.0
 
 
 class Fault(Struct, frozen=True):
@@ -39,7 +41,12 @@ KINDS: Final = (
     Kind("kill_worker", "SIGKILL of a worker that runs a job", times=6),
     Kind("freeze_worker", "SIGSTOP of a worker that runs a job", seconds=(0.2, 8.0)),
     Kind("kill_supervisor", "SIGKILL of a supervisor, started again at once", aftermath_seconds=2.0),
-    Kind("kill_host", "SIGKILL of a supervisor and its workers, away for a lease", seconds=(5.0, 6.0)),
+    Kind(
+        "kill_host",
+        "SIGKILL of a supervisor and its workers, away for a lease, in calm",
+        seconds=(5.0, 6.0),
+        calm_seconds=6.0,
+    ),
     Kind("freeze_supervisor", "SIGSTOP of a supervisor", seconds=AROUND_A_LEASE, aftermath_seconds=1.0),
     Kind("drain_supervisor", "SIGTERM of a supervisor, started again when it has drained", aftermath_seconds=8.0),
     Kind("reload_supervisor", "SIGHUP of a supervisor", aftermath_seconds=2.0),
@@ -61,10 +68,14 @@ def draw(seed: int, seconds: float, every_seconds: float, supervisors: Sequence[
     faults: list[Fault] = []
     # The first jobs must have come, and half of the gaps are longer than the other half.
     at_seconds = every_seconds
-    while at_seconds < seconds:
-        faults.append(_fault(dice, next(kinds), at_seconds, supervisors))
-        at_seconds += dice.uniform(0.2, 1.8) * every_seconds
-    return faults
+    while True:
+        kind = next(kinds)
+        fault = _fault(dice, kind, at_seconds + kind.calm_seconds, supervisors)
+        if fault.at_seconds >= seconds:
+            return faults
+        faults.append(fault)
+        calm_until = fault.at_seconds + (fault.lasts_seconds if kind.calm_seconds else 0.0)
+        at_seconds = calm_until + dice.uniform(0.2, 1.8) * every_seconds
 
 
 def _rounds(dice: random.Random) -> Iterator[Kind]:

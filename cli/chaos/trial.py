@@ -32,6 +32,8 @@ from jobworker.store.states import JobState
 PRODUCERS: Final = 3
 #: How long nothing may run, once there are no more faults, until we no longer wait for what has not ended.
 STALLED_SECONDS: Final = 30.0
+#: How long that may take at most, beyond the time of the run: jobs may run again and again, and never end.
+DRAIN_SECONDS: Final = 60.0
 _UNENDED: Final = (JobState.SCHEDULED, JobState.PENDING, JobState.RUNNING)
 
 
@@ -85,7 +87,7 @@ def run(options: Options, folder: Path) -> Report:
         orders = _orders(options, stage, ledger)
         storm = Storm(Scene(stage, ledger), options.faults())
         _rage(storm, stage, [_producer(each, folder) for each in orders])
-        drain_seconds = _drain(stage, ledger)
+        drain_seconds = _drain(stage, ledger, most_seconds=options.seconds + DRAIN_SECONDS)
         ledger.read()
         posts = [post for each in orders for post in read_posts(Path(each.posts))]
         return _report(options, stage, storm.struck, ledger, posts, drain_seconds)
@@ -128,13 +130,15 @@ def _rage(storm: Storm, stage: Stage, producers: Sequence["subprocess.Popen[byte
         raise Failed(f"a producer broke; {stage.folder}/producers.log says why")
 
 
-def _drain(stage: Stage, ledger: Ledger) -> float:
+def _drain(stage: Stage, ledger: Ledger, *, most_seconds: float) -> float:
     """Wait until all jobs have ended, or nothing happens any more; return how long that took."""
     began = moved = time.monotonic()
     seen = 0
     with ApiClient(ClientSettings(url=stage.url)) as client:
         # Twice: a job may go from one state to another behind our back.
-        while not (_is_idle(client) and _is_idle(client)) and time.monotonic() < moved + STALLED_SECONDS:
+        while not (_is_idle(client) and _is_idle(client)):
+            if time.monotonic() > min(moved + STALLED_SECONDS, began + most_seconds):
+                break
             ledger.read()
             if len(ledger.runs) > seen:
                 seen, moved = len(ledger.runs), time.monotonic()

@@ -8,12 +8,15 @@ from msgspec import Struct, field
 
 from jobworker.cli.chaos.handlers import TIMEOUT_SECONDS, output_of
 from jobworker.cli.chaos.ledger import Run
-from jobworker.cli.chaos.nemeses import DRAIN, KILLS, Struck
+from jobworker.cli.chaos.nemeses import DRAIN, HARMLESS, KILLS, Struck
 from jobworker.cli.chaos.producer import Post
+from jobworker.cli.chaos.schedule import SERVER
 from jobworker.store.states import ENDED, JobState, Outcome
 
 #: How long the kernel may take to end what was killed, on a machine that is busy.
 DEATH_MS: Final = 2000.0
+#: A lease that ended although nothing was done to its supervisor or to Redis: the machine was too busy.
+UNPROVOKED: Final = "lost, and no fault made its supervisor lose its lease"
 _ENDED: Final = {str(status) for status in ENDED}
 
 
@@ -23,6 +26,7 @@ class Past(Struct, frozen=True):
     attempt: int
     outcome: str
     seconds: float = 0.0
+    supervisor: str = ""
 
 
 class Standing(Struct, frozen=True):
@@ -38,7 +42,10 @@ class Standing(Struct, frozen=True):
     @classmethod
     def of(cls, job: Mapping[str, Any]) -> Self:
         """Read the answer to GET /jobs/{id}, or an item of a list."""
-        past = tuple(Past(item["attempt"], item["outcome"], item["duration"]) for item in job.get("attempts", ()))
+        past = tuple(
+            Past(item["attempt"], item["outcome"], item["duration"], item["supervisor"])
+            for item in job.get("attempts", ())
+        )
         return cls(job["status"], job.get("result"), past, job["log_bytes"])
 
 
@@ -53,6 +60,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     #: Requests without an answer, and how many of their jobs were there all the same.
     maybe: int
     recovered: int
+    #: How often requests were sent again because there was no answer.
+    repeats: int
     succeeded: int
     #: How many attempts were followed by another one, by the reason.
     again: Counter[str] = field(default_factory=Counter[str])
@@ -74,6 +83,7 @@ class Evidence:
         self, posts: Sequence[Post], runs: Sequence[Run], jobs: Mapping[str, Standing], struck: Sequence[Struck]
     ) -> None:
         self.posts = posts
+        self.struck = struck
         self.jobs = jobs
         self.accepted = {post.job_id for post in posts if post.answer == "accepted"}
         self.maybe = sum(post.answer == "maybe" for post in posts)
@@ -97,6 +107,7 @@ def judge(evidence: Evidence) -> Verdict:
         accepted=len(accepted),
         maybe=evidence.maybe,
         recovered=len(jobs.keys() - accepted),
+        repeats=sum(post.repeats for post in evidence.posts),
         succeeded=sum(job.status == JobState.SUCCEEDED for job in jobs.values()),
     )
     verdict.lost.extend(f"job {job_id} was accepted, and there is no record of it" for job_id in accepted - jobs.keys())
@@ -160,6 +171,8 @@ def _judge_runs(verdict: Verdict, job: Standing, runs: Sequence[Run], counted: R
             verdict.unexpected.append(f"{_name(run)} ran, another one followed, and no reason is recorded")
         elif doubt := _doubt(run, following, past, evidence):
             verdict.unexpected.append(f"{_name(run)} {doubt}")
+        elif past.outcome == Outcome.LOST and not _was_provoked(run, following, past, evidence):
+            verdict.again[UNPROVOKED] += 1
         else:
             verdict.again[past.outcome] += 1
 
@@ -167,6 +180,16 @@ def _judge_runs(verdict: Verdict, job: Standing, runs: Sequence[Run], counted: R
 def _was_drained(run: Run, evidence: Evidence) -> bool:
     drained_ms = evidence.drained_at_ms.get(run.supervisor_pid)
     return drained_ms is not None and (run.ended_ms is None or run.ended_ms > drained_ms)
+
+
+def _was_provoked(run: Run, following: Run, past: Past, evidence: Evidence) -> bool:
+    return any(
+        fault.target in {past.supervisor, SERVER}
+        and fault.kind not in HARMLESS
+        and fault.at_ms < following.began_ms
+        and fault.until_ms > run.began_ms
+        for fault in evidence.struck
+    )
 
 
 def _doubt(run: Run, following: Run, past: Past, evidence: Evidence) -> str:

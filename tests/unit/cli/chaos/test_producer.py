@@ -37,16 +37,22 @@ def test_each_request_and_its_answer_are_written_down(stub: StubApi, orders: Ord
     assert [asked.body["payload"]["number"] for asked in stub.asked] == [1, 4, 7]
 
 
-def test_a_request_without_an_answer_is_written_down_and_not_repeated(stub: StubApi, orders: Orders) -> None:
+def test_a_request_without_an_answer_is_sent_again_under_its_key(stub: StubApi, orders: Orders) -> None:
+    stub.will_answer({"id": "a", "status": "pending"}, 202)
+    stub.will_refuse(503, "Redis is away", Retry_After="1")
     stub.will_refuse(503, "Redis is away", Retry_After="1")
     stub.will_answer(b"not JSON", 502)
     stub.will_answer({"id": "c", "status": "pending"}, 202)
     produce(orders)
-    assert [post.answer for post in read_posts(Path(orders.posts))] == ["maybe", "maybe", "accepted"]
-    assert len(stub.asked) == 3
+    # The second one, number 4, has no key.
+    answers = [(post.answer, post.repeats) for post in read_posts(Path(orders.posts))]
+    assert answers == [("accepted", 0), ("maybe", 0), ("accepted", 2)]
+    assert [asked.body["payload"]["number"] for asked in stub.asked] == [1, 4, 7, 7, 7]
+    assert stub.asked[-1].body == stub.asked[-2].body
 
 
-def test_nobody_there_is_no_answer_either(orders: Orders, free_url: str) -> None:
+def test_who_never_gets_an_answer_gives_up(orders: Orders, free_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer, "PATIENCE_SECONDS", -60.0)
     produce(replace(orders, url=free_url))
     assert [post.answer for post in read_posts(Path(orders.posts))] == ["maybe"] * 3
 

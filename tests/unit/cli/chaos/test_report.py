@@ -8,11 +8,13 @@ from jobworker.cli.chaos.schedule import KINDS
 from jobworker.cli.chaos.trial import Options, Report
 from jobworker.cli.chaos.verdict import Verdict
 
-OPTIONS = Options(seed=7, seconds=60.0, supervisors=2, workers=4, rate=50.0, every=1.5)
+OPTIONS = Options(seed=7, seconds=60.0, supervisors=2, workers=4, rate=50.0, every=1.0)
 
 
 def report(*lost: str, flaws: tuple[str, ...] = ()) -> Report:
-    verdict = Verdict(accepted=2900, maybe=12, recovered=3, succeeded=2903, again=Counter(crashed=8), lost=[*lost])
+    verdict = Verdict(
+        accepted=2900, maybe=12, recovered=3, repeats=40, succeeded=2903, again=Counter(crashed=8), lost=[*lost]
+    )
     again = [Recovery("killed worker: its job runs again", 8, 21.0, 48.0, 48.0, 2, 600.0)]
     return Report(OPTIONS, {"kill_worker": 10, "kill_api": 2}, verdict, again, 3.21, [], [*flaws])
 

@@ -7,11 +7,12 @@ from jobworker.cli.chaos.handlers import output_of
 from jobworker.cli.chaos.ledger import Run
 from jobworker.cli.chaos.nemeses import Struck
 from jobworker.cli.chaos.producer import Post
-from jobworker.cli.chaos.verdict import Evidence, Past, Standing, Verdict, judge
+from jobworker.cli.chaos.verdict import UNPROVOKED, Evidence, Past, Standing, Verdict, judge
 
 #: A job as it should be: accepted, run once, succeeded.
 GOOD = Run(number=1, job_id="a", attempt=1, token=100, worker_pid=11, supervisor_pid=1, began_ms=0.0, ended_ms=50.0)
 POST = Post(1, "accepted", "a")
+FREEZE = Struck("freeze_supervisor", "supervisor-1", 40.0, 4000.0, [])
 DONE = Standing("succeeded", log_bytes=len(output_of(1)))
 
 
@@ -32,7 +33,7 @@ def verdict_on(
 def twice(outcome: str, *, seconds: float = 0.05, first: Run | None = None, struck: tuple[Struck, ...] = ()) -> Verdict:
     """Judge a job whose first attempt came to an outcome, and whose second one succeeded."""
     runs = (first or run(ended_ms=None), run(attempt=2, token=200, worker_pid=22, began_ms=100.0, ended_ms=150.0))
-    jobs = {"a": Standing("succeeded", 200, (Past(1, outcome, seconds),))}
+    jobs = {"a": Standing("succeeded", 200, (Past(1, outcome, seconds, "supervisor-1"),))}
     return verdict_on(*runs, jobs=jobs, struck=struck)
 
 
@@ -116,9 +117,25 @@ def test_a_refused_request_is_unexpected() -> None:
 
 def test_an_attempt_whose_supervisor_was_lost_may_be_followed_by_another_even_while_it_goes_on() -> None:
     for first in (run(ended_ms=None), run(ended_ms=50.0), run(ended_ms=120.0)):
-        verdict = twice("lost", first=first)
+        verdict = twice("lost", first=first, struck=(FREEZE,))
         assert verdict.is_clean
         assert verdict.again == {"lost": 1}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        replace(FREEZE, target="supervisor-2"),
+        replace(FREEZE, kind="freeze_worker"),
+        replace(FREEZE, at_ms=150.0),
+        replace(FREEZE, at_ms=-50.0, until_ms=-1.0),
+    ],
+)
+def test_a_lease_that_was_lost_without_a_fault_is_counted_apart(fault: Struck) -> None:
+    verdict = twice("lost", struck=(fault,))
+    assert verdict.is_clean
+    assert verdict.again == {UNPROVOKED: 1}
+    assert twice("lost", struck=(replace(FREEZE, target="server", kind="kill_server"),)).again == {"lost": 1}
 
 
 def test_a_crash_has_its_reason_in_a_worker_that_was_killed() -> None:
@@ -194,8 +211,7 @@ def test_another_job_that_was_claimed_with_it_may_work_on() -> None:
 
 
 def test_who_was_only_frozen_may_work_on() -> None:
-    frozen = Struck("freeze_supervisor", "supervisor-1", 40.0, 4000.0, [])
-    assert twice("lost", first=run(ended_ms=3000.0), struck=(frozen,)).is_clean
+    assert twice("lost", first=run(ended_ms=3000.0), struck=(FREEZE,)).is_clean
 
 
 def test_what_is_put_back_by_a_supervisor_that_stops_has_its_reason_in_that() -> None:
@@ -216,6 +232,10 @@ def test_what_a_job_has_printed_is_kept_once_and_whole(log_bytes: int) -> None:
 
 
 def test_a_standing_is_read_from_what_the_api_answers() -> None:
-    job = {"status": "succeeded", "result": 7, "attempts": [{"attempt": 1, "outcome": "lost", "duration": 1.5}]}
-    assert Standing.of({**job, "log_bytes": 9}) == Standing("succeeded", 7, (Past(1, "lost", 1.5),), 9)
+    job = {
+        "status": "succeeded",
+        "result": 7,
+        "attempts": [{"attempt": 1, "outcome": "lost", "duration": 1.5, "supervisor": "one"}],
+    }
+    assert Standing.of({**job, "log_bytes": 9}) == Standing("succeeded", 7, (Past(1, "lost", 1.5, "one"),), 9)
     assert Standing.of({"status": "running", "log_bytes": 0}) == Standing("running")
