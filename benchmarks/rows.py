@@ -32,7 +32,7 @@ class Row(Struct, frozen=True):
     @property
     def cells(self) -> tuple[str, ...]:
         """The texts of its columns."""
-        measured = "never" if self.value is None else f"{_number(self.value)} {self.unit}"
+        measured = "never" if self.value is None else f"{_number(self.value)} {self.unit}".rstrip()
         return (self.what, f"{measured} ({self.detail})" if self.detail else measured, self._ratio(), self.asked)
 
     def _ratio(self) -> str:

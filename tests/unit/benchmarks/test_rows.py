@@ -23,6 +23,10 @@ def test_what_never_came_says_so() -> None:
     assert Row("kill", None, "ms", "alive after 5 s").cells[1] == "never (alive after 5 s)"
 
 
+def test_what_is_only_counted_needs_no_unit() -> None:
+    assert Row("soak", 5000, "", "of all kinds").cells[1] == "5,000 (of all kinds)"
+
+
 def test_rows_become_a_table_of_markdown() -> None:
     table = markdown([Row("memory", 48.25, "MiB", asked="under 60 MiB")])
     assert table.splitlines() == [
