@@ -19,7 +19,7 @@ local sequence = integer(redis.call('HINCRBY', meta, 'sequence', 1))
 redis.call('HSET', job, 'status', 'pending', 'sequence', sequence, 'run_at_ms', integer(now),
   'attempt', 0, 'failures', 0, 'crashes', 0, 'last_retry', request)
 redis.call('HDEL', job, 'cancel_requested_ms', 'cancelled_by', 'stack', 'stack_ms', 'reason', 'error', 'result', 'receipt',
-  'ended_ms', 'expires_ms', 'unhandled_ms', 'progress', 'progress_ms', 'no_stack')
+  'ended_ms', 'expires_ms', 'unhandled_ms', 'progress', 'progress_ms', 'no_stack', 'ahead')
 redis.call('PERSIST', job)
 redis.call('PERSIST', job .. ':log')
 put_ready(base, id, found[1], found[2], sequence)

@@ -40,13 +40,20 @@ local function open_queues(paused, served)
 end
 
 local CLAIM_FIELDS = {'status', 'token', 'failures', 'crashes', 'expires_ms', 'type', 'queue', 'payload', 'timeout_ms',
-  'max_attempts', 'max_crashes', 'memory_limit_mb', 'backoff', 'created_ms'}
-local PAYLOAD = 8
+  'max_attempts', 'max_crashes', 'memory_limit_mb', 'backoff', 'created_ms', 'ahead'}
+local PAYLOAD, AHEAD = 8, 15
 
--- A claimed job as the answer shows it: the fields as they were read, four of them replaced.
+-- A claimed job as the answer shows it: the fields as they were read, four of them replaced, and without the last.
 local function claimed_row(row, id, token, attempt, worker)
-  row[1], row[2], row[4], row[5] = id, token, attempt, worker
+  row[1], row[2], row[4], row[5], row[AHEAD] = id, token, attempt, worker, nil
   return row
+end
+
+-- Marks a job that is claimed beyond the idle workers, of which few will start, until it is claimed for an idle one. Who
+-- has been forgiven one loss for that keeps its 0.
+local function mark(job, ahead, was)
+  if ahead and not was then redis.call('HSET', job, 'ahead', 1) end
+  if was == '1' and not ahead then redis.call('HDEL', job, 'ahead') end
 end
 
 local this_token = integer(now_us)
@@ -57,8 +64,8 @@ local function next_token(last)
   return integer(last + 1)
 end
 
--- Begins an attempt on a job that is next in its queue; nil when there is nothing to run.
-local function begin(holder, id, worker)
+-- Begins an attempt on a job that is next in its queue; nil when there is nothing to run. `ahead`: its worker has one.
+local function begin(holder, id, worker, ahead)
   local job = holder.base .. 'job:' .. id
   local row = redis.call('HMGET', job, unpack(CLAIM_FIELDS))
   local status, last_token, failures, crashes, expires_ms = unpack(row, 1, 5)
@@ -70,6 +77,7 @@ local function begin(holder, id, worker)
   local token, attempt = next_token(last_token), failures + crashes + 1
   redis.call('HSET', job, 'status', 'running', 'owner', holder.name, 'epoch', holder.epoch, 'token', token,
     'worker', worker, 'started_ms', now, 'attempt', attempt)
+  mark(job, ahead, row[AHEAD])
   if expires_ms then redis.call('ZREM', holder.base .. 'expiring', id) end
   -- How far an attempt before had come was to be read until now.
   if last_token then redis.call('HDEL', job, 'progress', 'progress_ms') end
@@ -119,14 +127,16 @@ end
 -- At most 100 jobs beyond those are taken out of their queues because they have expired.
 local function claim(holder, running, open, wanted, max_bytes)
   local lines, jobs, index, bytes, tries = lines_of(holder.base, open, #wanted), {}, {}, 0, #wanted + 100
+  local given = {}
   while #jobs < #wanted and bytes < max_bytes and tries > 0 do
     tries = tries - 1
     local want = wanted[#jobs + 1]
     local line = next_line(lines, want.prefers)
     if not line then break end
     line.taken = line.taken + 1
-    local job = begin(holder, line.ids[line.taken], want.worker)
+    local job = begin(holder, line.ids[line.taken], want.worker, given[want.worker])
     if job then
+      given[want.worker] = true
       jobs[#jobs + 1] = job
       put(index, job[1], job[2])
       bytes = bytes + #job[PAYLOAD]

@@ -35,7 +35,7 @@ end
 local HELD_FIELDS = {'status', 'owner', 'epoch', 'token', 'attempt', 'unhandled_ms', 'cancel_requested_ms',
   'log_bytes'}
 local UNFINISHED_FIELDS = {'queue', 'priority', 'sequence', 'failures', 'crashes', 'max_attempts', 'max_crashes',
-  'started_ms', 'worker', 'expires_ms', 'attempts_kept'}
+  'started_ms', 'worker', 'expires_ms', 'attempts_kept', 'ahead'}
 
 -- One write of a hash: fields to set and fields to remove, collected.
 local function write(job, set, gone)
@@ -125,6 +125,12 @@ local function spend(fields, attempt, set)
   return spent
 end
 
+-- What a job that is put back without a verdict is settled with.
+local function verdictless(outcome, detail, max_attempts, max_crashes)
+  return {outcome = outcome, final = '0', delay_ms = 0, reason = '', error = '', result = '', receipt = '',
+    progress = '', detail = detail, max_attempts = max_attempts, max_crashes = max_crashes}
+end
+
 -- Settles one attempt of the incarnation `holder`. `attempt` holds outcome, final, delay_ms, reason, error, result,
 -- receipt, detail, max_attempts, max_crashes (the last two for jobs that have none of their own), progress ('': none that
 -- has not been reported), log (chunks that may not have been reported yet, or nil).
@@ -137,6 +143,11 @@ local function settle(holder, id, token, attempt)
   if not is_held(fields, holder, token) then return 'stale' end
   if attempt.outcome ~= 'succeeded' then
     read_fields(job, UNFINISHED_FIELDS, fields)
+    if attempt.outcome == 'lost' and fields.ahead == '1' then
+      -- It has hardly started, and is not charged; but only once, for it may have, and be what ends its supervisors.
+      attempt = verdictless('recalled', '', attempt.max_attempts, attempt.max_crashes)
+      put(set, 'ahead', 0)
+    end
     spent = spend(fields, attempt, set)
   end
   local status, reason = next_status(attempt, fields, spent)
@@ -165,10 +176,4 @@ local function file_settled(holder)
   if #holder.settled > 0 then redis.call('HDEL', holder.base .. 'running:' .. suffix, unpack(holder.settled)) end
   if #holder.flagged > 0 then redis.call('HDEL', holder.base .. 'cancels:' .. suffix, unpack(holder.flagged)) end
   for status, ids in pairs(holder.ended) do file_ended(holder.base, status, ids, holder.limits, integer(now)) end
-end
-
--- What a job that is put back without a verdict is settled with.
-local function verdictless(outcome, detail, max_attempts, max_crashes)
-  return {outcome = outcome, final = '0', delay_ms = 0, reason = '', error = '', result = '', receipt = '',
-    progress = '', detail = detail, max_attempts = max_attempts, max_crashes = max_crashes}
 end

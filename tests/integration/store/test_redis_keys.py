@@ -14,7 +14,7 @@ from msgspec import Struct
 import jobworker.store.scripts
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
-from jobworker.store.claims import Attempted
+from jobworker.store.claims import Attempted, Wanted
 from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Note, Receipt
 from jobworker.store.keys import Keys
@@ -80,7 +80,9 @@ def _fail_and_succeed(world: World, alpha: Supervisor, jobs: list[str]) -> Itera
 
 
 def _cancel(world: World, alpha: Supervisor) -> Iterator[None]:
-    claim = alpha.claim_one()
+    claim, beyond = alpha.exchange(want=[Wanted(100), Wanted(100)]).claims
+    yield
+    alpha.settle(beyond, Outcome.RECALLED)
     world.store.control.stack(world.store.get(claim.id))
     world.run(alpha.incarnation.keep_stack(Attempted(claim.id, claim.token), "Thread …"))
     world.store.cancel(claim.id)
