@@ -68,7 +68,7 @@ class Command:
     def err(self) -> str:
         return self._err.read_text()
 
-    def wait_for(self, words: str, *, times: int = 1, timeout_seconds: float = 15) -> None:
+    def wait_for(self, words: str, *, times: int = 1, timeout_seconds: float = 60) -> None:
         """Wait until stdout or stderr holds the words so many times; fail if the process ends without."""
 
         def said() -> bool:

@@ -172,7 +172,7 @@ class Workplace:
 
     def lines(self, path: Path, count: int = 1) -> list[list[str]]:
         """Return the words of the lines when there are so many."""
-        wait_until(lambda: path.exists() and path.read_text().count("\n") >= count)
+        wait_until(lambda: path.exists() and path.read_text().count("\n") >= count, 60)
         return [line.split() for line in path.read_text().splitlines()]
 
     def close(self) -> None:
