@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from jobworker.cli.embedded import find_server
 from tests.support.mortal import mortal
@@ -76,7 +78,7 @@ class RedisServer:
         deadline = time.monotonic() + 20
         while True:
             try:
-                with redis.Redis(port=self.port, socket_timeout=5) as client:
+                with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
                     client.ping()
             except redis.exceptions.ConnectionError:
                 assert self.process is not None
