@@ -36,6 +36,7 @@ EXTRAS_REQUIRE = {
         "pytest-randomly>=4",
         "pytest-timeout>=2.4",
         "pytest-xdist>=3.8",
+        "trustme>=1.2",  # certificates for the tests of TLS
     ],
 }
 

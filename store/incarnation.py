@@ -20,7 +20,7 @@ from jobworker.store.claims import (
     decode_attempts,
     decode_claim,
 )
-from jobworker.store.connection import FOREIGN, translate, translated
+from jobworker.store.connection import translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
 from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_QUEUES, MAX_SWEPT_JOBS, MAX_TYPES
@@ -31,7 +31,7 @@ from jobworker.store.roster import Roster
 from jobworker.store.schema import SCHEMA
 from jobworker.store.scripts import Argument, script
 from jobworker.store.stats import Sums
-from jobworker.store.wire import Caller
+from jobworker.store.wire import FOREIGN, Caller
 
 
 class Terms(Struct, frozen=True):

@@ -13,7 +13,7 @@ from jobworker.store.settings import Settings
 
 _FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^:@/]*:).*@")
-_PASSWORD_IN_QUERY: Final = re.compile(r"([?&]password=)[^&]*")
+_PASSWORD_IN_QUERY: Final = re.compile(r"([?&]\w*password=)[^&]*")
 
 
 class Setting(Struct, frozen=True):

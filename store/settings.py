@@ -49,8 +49,9 @@ Listen = Annotated[
 RedisUrl = Annotated[
     str,
     Meta(
-        pattern=r"^(rediss?://(?=.)[^/?#]*(/[0-9]*)?(\?.*)?|unix://.+)\Z",
-        title="redis://HOST:PORT/N or rediss://HOST:PORT/N, N the number of the database, or unix://PATH?db=N",
+        pattern=r"^(rediss?://(?=.)[^/?#]*(/[0-9]*)?(\?.*)?|sentinels?://[^/?#]+/[^/?#]+(/[0-9]*)?(\?.*)?|unix://.+)\Z",
+        title="redis://HOST:PORT/N or rediss://HOST:PORT/N, N the number of the database, or unix://PATH?db=N,"
+        " or sentinel://HOST:PORT,HOST:PORT/SERVICE/N, or sentinels:// for TLS",
     ),
 ]
 #: Which attempts are killed when the lease may be over.

@@ -7,6 +7,10 @@ from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 import redis.asyncio
+from redis.exceptions import RedisError
+
+#: What redis-py and the socket raise.
+FOREIGN: Final = (RedisError, OSError, TimeoutError)
 
 Argument = str | bytes | int | float
 

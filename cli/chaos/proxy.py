@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Coroutine
@@ -13,9 +14,10 @@ Pair = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 class Proxy:
     """Passes bytes on until it is told to do otherwise; every method has taken effect when it returns."""
 
-    def __init__(self, target: int | str) -> None:
-        """Lead to a port on loopback, or to the path of a Unix socket."""
+    def __init__(self, target: int | str, *, tls: ssl.SSLContext | None = None) -> None:
+        """Lead to a port on loopback, or to the path of a Unix socket; with `tls`, clients must speak TLS."""
         self.port = 0
+        self._tls = tls
         self.replies_lost = 0
         self._target = target
         self._delay_seconds = 0.0
@@ -85,7 +87,7 @@ class Proxy:
     async def _pass_on(self) -> None:
         self._passing.set()
         if self._server is None:
-            self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port, ssl=self._tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _hold(self) -> None:

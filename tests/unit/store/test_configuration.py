@@ -245,6 +245,10 @@ def test_a_part_of_up_runs_with_exactly_the_settings_of_up() -> None:
         ("rediss://user:p@ss:word@host:1/0", "rediss://user:***@host:1/0"),
         ("unix:///a:b@c/s", "unix:///a:b@c/s"),
         ("redis://host/0?password=pw&db=1", "redis://host/0?password=***&db=1"),
+        (
+            "sentinel://u:pw@a:1,b:2/s?sentinel_password=pw&db=1",
+            "sentinel://u:***@a:1,b:2/s?sentinel_password=***&db=1",
+        ),
     ],
 )
 def test_passwords_in_urls_are_masked(url: str, shown: str) -> None:
@@ -272,6 +276,8 @@ def test_a_default_survives_the_way_through_the_environment(setting: Setting) ->
         "rediss://host?ssl_cert_reqs=none",
         "unix:///run/redis.sock?db=2",
         "unix://./s",
+        "sentinel://host/jobs",
+        "sentinels://user:secret@host:1,[::1]:2/jobs/3?sentinel_password=other",
     ],
 )
 def test_a_redis_url_with_a_database_or_none_is_taken(url: str) -> None:
@@ -280,14 +286,25 @@ def test_a_redis_url_with_a_database_or_none_is_taken(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://host/abc", "redis://host/0x", "redis://host/1/2", "rediss://:secret@host/-1", "redis://", "host:6379"],
+    [
+        *(
+            "redis://host/abc",
+            "redis://host/0x",
+            "redis://host/1/2",
+            "rediss://:secret@host/-1",
+            "redis://",
+            "host:6379",
+        ),
+        *("sentinel://", "sentinel://host", "sentinel:///jobs", "sentinel://host/jobs/x"),
+    ],
 )
 def test_a_redis_url_whose_path_is_no_database_is_refused_with_its_name_and_what_is_allowed(url: str) -> None:
     with pytest.raises(BadSetting) as refused:
         from_environment(JOBWORKER_REDIS_URL=url)
     assert str(refused.value) == (
         "JOBWORKER_REDIS_URL: this value is not allowed; allowed: redis://HOST:PORT/N or rediss://HOST:PORT/N, "
-        "N the number of the database, or unix://PATH?db=N"
+        "N the number of the database, or unix://PATH?db=N, or sentinel://HOST:PORT,HOST:PORT/SERVICE/N, "
+        "or sentinels:// for TLS"
     )
 
 
