@@ -16,7 +16,7 @@ from jobworker.cli.output import print_json, say
 @click.option("--seconds", type=click.FloatRange(5, 86_400), default=60, show_default=True, help="How long.")
 @click.option("--supervisors", type=click.IntRange(1, 16), default=2, show_default=True, help="How many.")
 @click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Of each supervisor.")
-@click.option("--rate", type=click.FloatRange(1, 10_000), default=50, show_default=True, help="Jobs a second.")
+@click.option("--rate", type=click.FloatRange(1, 10_000), default=40, show_default=True, help="Jobs a second.")
 @click.option("--every", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="Seconds between faults.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep data and logs in this new folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -70,10 +70,9 @@ def work_of(number: int, ledger: str) -> Work:
 
 
 def request_of(work: Work) -> dict[str, Any]:
-    """Return the body of a request: of every priority, and some are delayed."""
-    dice = random.Random(work.number)  # noqa: S311 - no secret
+    """Return the body of a request. All have one priority: on a busy machine low ones would wait to the end."""
     delay_seconds = DELAY_SECONDS if work.number % DELAYED_EVERY == 1 else 0.0
-    return {"type": TYPE, "payload": work, "priority": dice.randint(1, 10), "delay": delay_seconds}
+    return {"type": TYPE, "payload": work, "delay": delay_seconds}
 
 
 def produce(orders: Orders) -> None:

@@ -1,5 +1,6 @@
 """The verdict of a run: what was accepted against what was done, job by job."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self
@@ -11,12 +12,18 @@ from jobworker.cli.chaos.ledger import Run
 from jobworker.cli.chaos.nemeses import DRAIN, HARMLESS, KILLS, Struck
 from jobworker.cli.chaos.producer import Post
 from jobworker.cli.chaos.schedule import SERVER
+from jobworker.cli.chaos.stage import LEASE_SECONDS
 from jobworker.store.states import ENDED, JobState, Outcome
 
 #: How long the kernel may take to end what was killed, on a machine that is busy.
 DEATH_MS: Final = 2000.0
 #: A lease that ended although nothing was done to its supervisor or to Redis: the machine was too busy.
 UNPROVOKED: Final = "lost, and no fault made its supervisor lose its lease"
+#: What the error of a lost attempt says: one of two reasons.
+_SILENCE: Final = re.compile(r"silent for (\d+\.\d) s, and its lease has ended")
+_SUCCESSOR: Final = "it has ended, and a successor has taken its name"
+#: It is told in tenths.
+_TENTH_SECONDS: Final = 0.1
 _ENDED: Final = {str(status) for status in ENDED}
 
 
@@ -27,6 +34,14 @@ class Past(Struct, frozen=True):
     outcome: str
     seconds: float = 0.0
     supervisor: str = ""
+    #: What its error says.
+    why: str = ""
+
+    @classmethod
+    def of(cls, attempt: Mapping[str, Any]) -> Self:
+        """Read an item of the job's attempts."""
+        why: str = (attempt["error"] or {"message": ""})["message"]
+        return cls(attempt["attempt"], attempt["outcome"], attempt["duration"], attempt["supervisor"], why)
 
 
 class Standing(Struct, frozen=True):
@@ -42,11 +57,8 @@ class Standing(Struct, frozen=True):
     @classmethod
     def of(cls, job: Mapping[str, Any]) -> Self:
         """Read the answer to GET /jobs/{id}, or an item of a list."""
-        past = tuple(
-            Past(item["attempt"], item["outcome"], item["duration"], item["supervisor"])
-            for item in job.get("attempts", ())
-        )
-        return cls(job["status"], job.get("result"), past, job["log_bytes"])
+        attempts: list[dict[str, Any]] = job.get("attempts", [])
+        return cls(job["status"], job.get("result"), tuple(map(Past.of, attempts)), job["log_bytes"])
 
 
 def _sentences() -> list[str]:
@@ -192,8 +204,18 @@ def _was_provoked(run: Run, following: Run, past: Past, evidence: Evidence) -> b
     )
 
 
+def _had_ended(why: str) -> bool:
+    """Tell whether a supervisor was given up rightly: it had ended, or its lease."""
+    silence = _SILENCE.search(why)
+    if silence is None:
+        return _SUCCESSOR in why
+    return float(silence[1]) >= LEASE_SECONDS - _TENTH_SECONDS
+
+
 def _doubt(run: Run, following: Run, past: Past, evidence: Evidence) -> str:
     """Return what is wrong with the end of an attempt; empty: there was a reason for it."""
+    if past.outcome == Outcome.LOST and not _had_ended(past.why):
+        return f"is lost too soon: {past.why}"
     if past.outcome == Outcome.LOST and (run.job_id, run.token) not in evidence.killed_at_ms:
         # Its supervisor was silent for a lease: frozen or cut off, and its workers may have gone on.
         return ""

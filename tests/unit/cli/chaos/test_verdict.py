@@ -12,6 +12,8 @@ from jobworker.cli.chaos.verdict import UNPROVOKED, Evidence, Past, Standing, Ve
 #: A job as it should be: accepted, run once, succeeded.
 GOOD = Run(number=1, job_id="a", attempt=1, token=100, worker_pid=11, supervisor_pid=1, began_ms=0.0, ended_ms=50.0)
 POST = Post(1, "accepted", "a")
+SUCCESSOR = "the supervisor one was lost: it has ended, and a successor has taken its name"
+SILENCE = "the supervisor one was lost: on host h it has been silent for {} s, and its lease has ended"
 FREEZE = Struck("freeze_supervisor", "supervisor-1", 40.0, 4000.0, [])
 DONE = Standing("succeeded", log_bytes=len(output_of(1)))
 
@@ -30,10 +32,17 @@ def verdict_on(
     return judge(Evidence(posts, runs, {"a": DONE} if jobs is None else jobs, struck))
 
 
-def twice(outcome: str, *, seconds: float = 0.05, first: Run | None = None, struck: tuple[Struck, ...] = ()) -> Verdict:
+def twice(
+    outcome: str,
+    *,
+    seconds: float = 0.05,
+    why: str = SUCCESSOR,
+    first: Run | None = None,
+    struck: tuple[Struck, ...] = (),
+) -> Verdict:
     """Judge a job whose first attempt came to an outcome, and whose second one succeeded."""
     runs = (first or run(ended_ms=None), run(attempt=2, token=200, worker_pid=22, began_ms=100.0, ended_ms=150.0))
-    jobs = {"a": Standing("succeeded", 200, (Past(1, outcome, seconds, "supervisor-1"),))}
+    jobs = {"a": Standing("succeeded", 200, (Past(1, outcome, seconds, "supervisor-1", why),))}
     return verdict_on(*runs, jobs=jobs, struck=struck)
 
 
@@ -231,11 +240,25 @@ def test_what_a_job_has_printed_is_kept_once_and_whole(log_bytes: int) -> None:
     assert sentence.endswith(f"has {log_bytes} bytes of output")
 
 
+@pytest.mark.parametrize(
+    ("why", "is_clean"),
+    [
+        (SUCCESSOR, True),
+        (SILENCE.format("3.4"), True),
+        (SILENCE.format("2.9"), True),
+        (SILENCE.format("2.8"), False),
+        ("because", False),
+        ("", False),
+    ],
+)
+def test_nobody_is_lost_before_its_end_or_that_of_its_lease(why: str, is_clean: bool) -> None:
+    assert twice("lost", why=why).is_clean is is_clean
+
+
 def test_a_standing_is_read_from_what_the_api_answers() -> None:
-    job = {
-        "status": "succeeded",
-        "result": 7,
-        "attempts": [{"attempt": 1, "outcome": "lost", "duration": 1.5, "supervisor": "one"}],
-    }
-    assert Standing.of({**job, "log_bytes": 9}) == Standing("succeeded", 7, (Past(1, "lost", 1.5, "one"),), 9)
+    error = {"message": SUCCESSOR}
+    past = {"attempt": 1, "outcome": "lost", "duration": 1.5, "supervisor": "one", "error": error}
+    job = {"status": "succeeded", "result": 7, "attempts": [past], "log_bytes": 9}
+    assert Standing.of(job) == Standing("succeeded", 7, (Past(1, "lost", 1.5, "one", SUCCESSOR),), 9)
+    assert not Past.of({**past, "error": None}).why
     assert Standing.of({"status": "running", "log_bytes": 0}) == Standing("running")
