@@ -33,13 +33,20 @@ def ids_of(record: JobRecord) -> list[str]:
     return ids
 
 
+def drain_and_audit(place: Workplace, supervisor: Command) -> None:
+    """Check all that is in Redis, once nobody writes there any more: it is not read in one step."""
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.wait() == 0
+    audit(place.client)
+
+
 def all_jobs(place: Workplace) -> set[str]:
     found: Any = place.client.zrange("jobworker:{0}:created", 0, -1)
     return {job_id.decode() for job_id in found}
 
 
 def test_follow_ups_run_as_their_type_declares_and_the_id_is_known_before_they_exist(place: Workplace) -> None:
-    started(place)
+    supervisor = started(place)
     path = place.folder / "lines"
     record = place.run("chain.order", {"path": str(path), "count": 3})
     steps = [place.end(job_id) for job_id in ids_of(record)]
@@ -47,7 +54,7 @@ def test_follow_ups_run_as_their_type_declares_and_the_id_is_known_before_they_e
         ("steps", 8, str(number).encode()) for number in range(3)
     ]
     assert len(place.lines(path, 4)) == 4
-    audit(place.client)
+    drain_and_audit(place, supervisor)
 
 
 def test_a_worker_that_is_killed_after_it_has_submitted_leaves_none(place: Workplace) -> None:
@@ -78,13 +85,13 @@ def test_a_supervisor_that_is_killed_again_and_again_neither_loses_nor_doubles_o
         # Nobody writes now: what is there belongs to those that have succeeded, and nothing is missing.
         succeeded = [one for one in map(place.store.get, orders) if one.status is JobState.SUCCEEDED]
         assert all_jobs(place) == {*orders, *(step for one in succeeded for step in ids_of(one))}
-    started(place)
+    supervisor = started(place)
     expected = {one for job_id in orders for one in ids_of(place.end(job_id))}
     assert len(expected) == 3 * len(orders)
     wait_until(lambda: all(place.store.get(one).ended for one in expected), 30)
     assert all_jobs(place) == {*orders, *expected}
     assert {place.store.get(one).status for one in expected} == {JobState.SUCCEEDED}
-    audit(place.client)
+    drain_and_audit(place, supervisor)
 
 
 def test_the_follow_ups_of_a_type_that_only_another_supervisor_runs_go_where_that_declares_it(place: Workplace) -> None:
