@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobworker.store.connection import connect_wire
+from jobworker.store.connection import connect, connect_wire
 from jobworker.store.errors import StoreError, StoreMisconfigured, StoreUnavailable
 from jobworker.store.ids import new_job_id
 from jobworker.store.incarnation import Incarnation, Registration, Terms
@@ -16,8 +16,10 @@ from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
+from tests.support.command import Command
 from tests.support.redis_server import free_port
 from tests.support.sentinels import NEVER_DOWN_MS, SentinelSet
+from tests.unit.api.conftest import Api
 
 pytestmark = pytest.mark.real
 
@@ -117,3 +119,30 @@ def test_a_sentinel_that_is_named_as_a_server_is_a_mistake_in_the_url(watched: S
     error = refusal(use, f"redis://{watched.sentinels[0].address}/0")
     assert isinstance(error, StoreMisconfigured)
     assert "as a Sentinel, whose URL begins with sentinel://" in str(error)
+
+
+def test_doctor_and_readyz_say_the_sentence(watched: SentinelSet, tmp_path: Path) -> None:
+    sentence = "no Sentinel that answers knows the service nobody; they know: jobs"
+    url = watched.url_for(service="nobody")
+    with Command.jobworker("doctor", "--redis", url, directory=tmp_path) as doctor:
+        assert doctor.process.wait(60) == 1
+        assert sentence in doctor.err
+    client = connect(url, timeout_seconds=TIMEOUT_SECONDS)
+    api = Api(client)
+    answer = api.get("/readyz")
+    assert (answer.status, answer.json["detail"]) == (503, sentence)
+    api.available.close()
+    client.close()
+
+
+def test_doctor_says_what_is_wrong_with_each_sentinel_that_is_away(tmp_path: Path) -> None:
+    port = free_port()
+    with Command.jobworker("doctor", "--redis", f"sentinel://127.0.0.1:{port}/jobs", directory=tmp_path) as doctor:
+        assert doctor.process.wait(60) == 3
+        assert f"no Sentinel names the master: 127.0.0.1:{port}: Redis is not reachable" in doctor.err
+
+
+def test_doctor_examines_the_master(watched: SentinelSet, tmp_path: Path) -> None:
+    with Command.jobworker("doctor", "--redis", watched.url, directory=tmp_path) as doctor:
+        assert doctor.process.wait(60) == 0
+        assert "primary with 1 replica" in doctor.out
