@@ -6,7 +6,7 @@ import pytest
 
 from jobworker.store.backoff import Backoff
 from jobworker.store.states import Outcome
-from jobworker.supervisor.stack import BLOCKED, CLOSED_DESCRIPTOR, NO_HANDLER
+from jobworker.supervisor.stack import BLOCKED, CLOSED_DESCRIPTOR, NO_HANDLER, NOT_ASKED
 from tests.support.supervisor_process import Workplace
 from tests.support.waiting import wait_until
 
@@ -88,7 +88,9 @@ WHY = {"closed": CLOSED_DESCRIPTOR, "deaf": NO_HANDLER, "blocked": BLOCKED}
 def test_who_has_taken_away_what_would_answer_is_killed_in_time_all_the_same(place: Workplace, how: str) -> None:
     record = place.end(submit(place, how, 1))
     assert record.attempts[0].outcome is Outcome.TIMED_OUT
-    assert (record.attempts[0].detail.stack, record.attempts[0].detail.no_stack) == (None, WHY[how])
+    assert record.attempts[0].detail.stack is None
+    # On a busy machine it may come too late to be asked.
+    assert record.attempts[0].detail.no_stack in (WHY[how], NOT_ASKED)
     assert record.attempts[0].detail.signal == "SIGKILL"
     assert record.started_ms is not None
     assert record.ended_ms is not None

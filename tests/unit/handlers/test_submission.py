@@ -42,13 +42,13 @@ def test_they_stay_in_order_and_keep_what_was_said() -> None:
     at = datetime.now(UTC) + timedelta(hours=1)
     submit(submissions, {"to": "a"})
     submit(submissions, [1], "b.c", queue="q", priority=10, delay=1, timeout=2, max_attempts=3, backoff={"base": 9})
-    submit(submissions, run_at=at, expires_at=at + timedelta(seconds=1), max_crashes=4, memory_limit_mb=5)
+    submit(submissions, run_at=at, expires_at=at + timedelta(seconds=1), max_crashes=4, memory_limit_mb=500)
     plain, full, timed = submissions.close()
     assert plain == FollowUp(plain.id, "mail", b'{"to":"a"}')
     assert full == FollowUp(
         full.id, "b.c", b"[1]", "q", 10, 1.0, timeout=2.0, max_attempts=3, backoff=BackoffDeclaration(base=9.0)
     )
-    assert (timed.payload, timed.run_at, timed.max_crashes, timed.memory_limit_mb) == (b"null", at, 4, 5)
+    assert (timed.payload, timed.run_at, timed.max_crashes, timed.memory_limit_mb) == (b"null", at, 4, 500)
 
 
 @pytest.mark.parametrize(
