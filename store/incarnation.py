@@ -264,6 +264,8 @@ async def _run(caller: Caller, name: str, keys: list[str], arguments: list[Argum
 
 #: What a supervisor writes into its own inbox to end its wait there.
 IDLE = "idle"
+#: How long an inbox is kept that nobody reads: as long as `lua/includes/hint.lua` keeps it.
+INBOX_MS: Final = 60_000
 
 
 class Hint(Struct, frozen=True):
@@ -305,11 +307,14 @@ class Hints:
 
     async def interrupt(self) -> None:
         """End a wait that goes on meanwhile."""
-        await self._push(self._inbox, IDLE, most=10)
+        # Who ends meanwhile does not read it any more, and may never come again under this name.
+        await self._push(self._inbox, IDLE, most=10, keep_ms=INBOX_MS)
 
-    async def _push(self, name: str, word: str, *, most: int) -> None:
+    async def _push(self, name: str, word: str, *, most: int, keep_ms: int | None = None) -> None:
         with translated():
             async with self._client.pipeline() as pipeline:
                 pipeline.rpush(name, word)
                 pipeline.ltrim(name, 0, most - 1)
+                if keep_ms is not None:
+                    pipeline.pexpire(name, keep_ms)
                 await pipeline.execute()

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from jobworker.store.ids import new_job_id
-from jobworker.store.incarnation import Hint, Hints
+from jobworker.store.incarnation import INBOX_MS, Hint, Hints
 from jobworker.store.job import NewJob
 from jobworker.store.keys import Keys
 from jobworker.store.states import Outcome
@@ -212,3 +213,15 @@ def test_a_wait_can_be_interrupted(redis_source: RedisSource) -> None:
         return [await waiting]
 
     assert listen(redis_source, [], listening) == [Hint(word="idle", wake=None)]
+
+
+def test_an_interruption_that_nobody_reads_any_more_goes_by_itself(redis_source: RedisSource) -> None:
+    async def ending(hints: Hints) -> list[Hint | None]:
+        await hints.interrupt()
+        return []
+
+    listen(redis_source, [], ending)
+    client: Any = redis_source.connect()
+    (inbox,) = client.keys("*inbox:*")
+    assert 0 < client.pttl(inbox) <= INBOX_MS
+    client.close()
