@@ -21,7 +21,9 @@ pytestmark = pytest.mark.real
 #: What every caller is promised, whatever the matter is.
 PROMISE_SECONDS = 3.0
 #: How soon after its end a job that is posted then has run; alone on a machine it is one second at most.
-RECOVERY_SECONDS = 10.0
+RECOVERY_SECONDS = 20.0
+#: For what has no promise, on a machine that is loaded many times over.
+LONG_SECONDS = 60.0
 #: How many answers one waits for.
 FEW = 3
 
@@ -84,19 +86,19 @@ def test_a_trouble_is_told_and_survived_without_a_loss(stage: Stage, gate: Gate,
     gate.wait_for_attempt()
     said = len(stage.supervisor.err)
     with Poster(stage) as poster:
-        wait_until(lambda: len(poster.accepted) >= FEW)
+        wait_until(lambda: len(poster.accepted) >= FEW, LONG_SECONDS)
         with trouble.begin(stage):
             _wait_until_told(stage, poster, trouble, said)
             # It ends while nobody takes its result, which waits.
             gate.open()
             _assert_served(stage, trouble)
         over_at = time.monotonic()
-        wait_until(lambda: _has_run_one(stage))
+        wait_until(lambda: _has_run_one(stage), LONG_SECONDS)
         assert time.monotonic() - over_at < RECOVERY_SECONDS
     for answer in poster.answers:
         _assert_right(answer)
     for job_id in (running, *poster.accepted):
-        wait_until(lambda job_id=job_id: stage.has_succeeded(job_id))  # type: ignore[misc] # mypy reads no default
+        wait_until(lambda job_id=job_id: stage.has_succeeded(job_id), LONG_SECONDS)  # type: ignore[misc] # mypy reads no default
     job = stage.job(running)
     assert (job["attempt"], job["crashes"], job["attempts"]) == (1, 0, [])
     _assert_well(stage)
@@ -131,13 +133,13 @@ def test_what_they_do_not_let_be_read_is_not_guessed(stage: Stage, tmp_path: Pat
 
 def _wait_until_told(stage: Stage, poster: Poster, trouble: Trouble, said: int) -> None:
     if trouble.refusal:
-        wait_until(lambda: sum(trouble.refusal in detail for detail in poster.refusals) >= FEW)
+        wait_until(lambda: sum(trouble.refusal in detail for detail in poster.refusals) >= FEW, LONG_SECONDS)
     else:
         more = len(poster.accepted) + FEW
-        wait_until(lambda: len(poster.accepted) >= more)
+        wait_until(lambda: len(poster.accepted) >= more, LONG_SECONDS)
     if trouble.told:
-        wait_until(lambda: trouble.told in stage.supervisor.err[said:])
-        wait_until(lambda: trouble.told in stage.beat().status)
+        wait_until(lambda: trouble.told in stage.supervisor.err[said:], LONG_SECONDS)
+        wait_until(lambda: trouble.told in stage.beat().status, LONG_SECONDS)
 
 
 def _assert_served(stage: Stage, trouble: Trouble) -> None:

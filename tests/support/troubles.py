@@ -9,9 +9,11 @@ from tests.support.waiting import wait_until
 
 #: Between two blows of a storm.
 STORM_SECONDS = 0.02
-#: So many keys, a pause before each when they are loaded: far longer than any test waits.
-FILLERS = 20_000
-LOAD_DELAY_US = 5_000
+#: So many keys, a pause at each when they are loaded: far longer than any test waits. One that loads looks at its
+#: connections once in so many bytes, the least it lets be set: after each key, lest callers give up before it answers.
+FILLERS = 6_000
+LOAD_DELAY_US = 10_000
+LOOK_BYTES = 1_024
 
 
 @contextmanager
@@ -97,13 +99,14 @@ def loading(stage: Stage) -> Generator[None]:
     """It is started again and loads its data for long."""
     with stage.admin.pipeline(transaction=False) as pipeline:
         for number in range(FILLERS):
-            pipeline.set(f"filler:{number}", "")
+            pipeline.set(f"filler:{number}", "x" * LOOK_BYTES)
         pipeline.execute()
     # Only what is loaded from a snapshot is loaded with pauses in which it answers that it loads.
-    stage.admin.bgrewriteaof()
-    wait_until(lambda: _rewritten(stage))
+    with _configured(stage, rdbcompression="no"):
+        stage.admin.bgrewriteaof()
+        wait_until(lambda: _rewritten(stage))
     stage.server.kill()
-    delays = ("--key-load-delay", str(LOAD_DELAY_US), "--loading-process-events-interval-bytes", "1024")
+    delays = ("--key-load-delay", str(LOAD_DELAY_US), "--loading-process-events-interval-bytes", str(LOOK_BYTES))
     stage.server.launch(*delays)
     try:
         yield
