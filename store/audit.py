@@ -113,7 +113,7 @@ class Audit:
                 self._ask_place(pipeline, job_id, place)
             found = pipeline.execute()
         rows = zip(ids, places, found[::2], found[1::2], strict=True)
-        return [job_id for job_id, place, score, seen in rows if place is None or score is None or seen in (None, 0)]
+        return [job_id for job_id, place, score, seen in rows if place is None or score is None or not _is_yes(seen)]
 
     def _stand(self, job_id: str, index: str) -> _Standing | None:
         """Read a job and its indexes in one moment; None: it has moved since its record was read."""
@@ -126,7 +126,7 @@ class Audit:
         if self._place(record) != place:
             return None
         known = any(value is not None for value in record)
-        return _Standing(known, place, _number(listed_score), seen not in (None, 0), _number(found_score))
+        return _Standing(known, place, _number(listed_score), _is_yes(seen), _number(found_score))
 
     def _flaw_of_entry(self, standing: _Standing | None, index: str) -> Kind | None:
         if standing is None or standing.found_score is None:
@@ -193,6 +193,11 @@ def _flaw_of_record(standing: _Standing | None) -> Kind | None:
     if standing.listed_score is None:
         return Kind.UNLISTED
     return None if standing.is_seen else Kind.UNSEEN
+
+
+def _is_yes(seen: object) -> bool:
+    """Read the answer to whether anybody looks there. A score may be 0.0: a successor will reap it."""
+    return bool(seen) or isinstance(seen, float)
 
 
 def _number(score: bytes | float | None) -> int | None:

@@ -43,6 +43,12 @@ def test_what_the_scripts_leave_behind_has_no_flaw(world: World, alpha: Supervis
     assert world.snapshot() == before
 
 
+def test_a_job_whose_supervisor_has_a_successor_is_no_flaw(world: World, alpha: Supervisor, job_id: str) -> None:
+    alpha.claim_one()
+    world.register("alpha", proofs=["lock"])
+    assert flaws(world) == []
+
+
 def test_a_record_that_is_gone(world: World, job_id: str) -> None:
     world.client.delete(world.keys.job(job_id))
     assert flaws(world) == [("gone", job_id, "ready:default")]
