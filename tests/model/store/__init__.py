@@ -1,0 +1,1 @@
+"""The store once more, in plain Python: what every script must do and answer."""
