@@ -53,7 +53,7 @@ class Clients:
         job.status, job.sequence, job.run_at_ms = JobState.PENDING, self._shelf.next_sequence(), self._shelf.now_ms
         job.attempt = job.failures = job.crashes = 0
         job.cancel_requested_ms = job.ended_ms = job.expires_ms = job.unhandled_ms = job.progress_ms = None
-        job.stack = job.reason = job.error = job.result = job.held = None
+        job.stack = job.reason = job.error = job.result = job.held = job.ahead = None
         return "ok"
 
     def delete(self, job_id: str) -> str:

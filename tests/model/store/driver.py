@@ -99,7 +99,7 @@ class Driver:
 
     def enqueue(self, new_jobs: list[dict[str, Any]]) -> None:
         jobs = [self._new_job(**options) for options in new_jobs]
-        answer = word_of(lambda: self.world.store.enqueue(jobs))
+        answer = word_of(lambda: [accepted.status for accepted in self.world.store.enqueue(jobs)])
         self.agree(f"enqueue {[job.id for job in jobs]}", answer, self.clients.enqueue(jobs))
 
     def change(self, job_id: str, what: str) -> None:
@@ -289,7 +289,7 @@ class Driver:
     def _exchange(self, member: Member, settles: list[Any], wanted: list[str], queues: Sequence[str]) -> None:
         member.supervisor.calls += 1
         made = [self._settle(*settle) for settle in settles]
-        asked = [Wanted(100 + number, prefers) for number, prefers in enumerate(wanted)]
+        asked = [Wanted(100 + number % 2, prefers) for number, prefers in enumerate(wanted)]
         member.calls.append((member.supervisor.calls, made, asked, queues))
         self._call(member, *member.calls[-1])
 

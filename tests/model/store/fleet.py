@@ -121,12 +121,20 @@ class Fleet:
         return Exchanged(next_due_ms, words, claims)
 
     def _claim(self, name: str, epoch: int, wanted: Sequence[Wanted], queues: Sequence[str]) -> list[Attempted]:
-        claims = []
+        claims: list[Attempted] = []
+        given: set[int] = set()
         for want in wanted:
             job = self._next_job(want, queues)
             if job is None:
                 break
             job.status, job.owner, job.epoch, job.worker = JobState.RUNNING, name, epoch, want.worker
+            is_ahead = want.worker in given
+            given.add(want.worker)
+            if is_ahead and job.ahead is None:
+                job.ahead = 1
+            elif job.ahead and not is_ahead:
+                job.ahead = None
+            job.progress_ms = job.progress_ms if job.token is None else None
             job.token = max((job.token or 0) + 1, self._now_ms * 1000)
             job.started_ms, job.attempt = self._now_ms, job.spent + 1
             claims.append(Attempted(job.id, job.token))

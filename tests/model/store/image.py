@@ -15,7 +15,7 @@ VALUES: Final = (
     *("type", "queue", "priority", "status", "first_status", "created_ms", "run_at_ms", "expires_ms", "sequence"),
     *("max_attempts", "max_crashes", "attempt", "failures", "crashes", "owner", "epoch", "token", "worker"),
     *("started_ms", "ended_ms", "cancel_requested_ms", "unhandled_ms", "reason", "held", "stack", "progress_ms"),
-    *("attempts_kept", "log_bytes"),
+    *("attempts_kept", "log_bytes", "ahead"),
 )
 PRESENCES: Final = ("error", "result")
 RECORD: Final = ("epoch", "lease_end", "lock_id", "held_since", "last_call", "last_tally")

@@ -40,6 +40,8 @@ class Job:
     progress_ms: int | None = None
     attempts_kept: int | None = None
     log_bytes: int | None = None
+    #: 1: claimed beyond the idle workers; 0: one loss was forgiven for that.
+    ahead: int | None = None
     #: Whose output the log holds last, and how far it has come.
     log_token: int | None = None
     log_position: int = 0

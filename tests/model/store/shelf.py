@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from jobworker.store.claims import Settle
 from jobworker.store.retention import Retention
 from jobworker.store.states import CRASHES, ENDED, FAILURES, FREE, JobState, Outcome
@@ -93,6 +95,7 @@ class Shelf:
             return "stale"
         for chunk in settle.log:
             job.print(chunk.at, len(chunk.data))
+        settle = _forgiven(job, settle)
         job.failures += settle.outcome in FAILURES
         job.crashes += settle.outcome in CRASHES
         status, reason = self._next_status(job, settle)
@@ -144,6 +147,13 @@ class Shelf:
             job.ended_ms = self.now_ms
             return
         job.attempt = job.spent
-        job.progress_ms = None
         if status is JobState.SCHEDULED:
             job.run_at_ms = self.now_ms + delay_ms
+
+
+def _forgiven(job: Job, settle: Settle) -> Settle:
+    """A job that was claimed beyond the idle workers has hardly started; its first loss is free."""
+    if settle.outcome is not Outcome.LOST or not job.ahead:
+        return settle
+    job.ahead = 0
+    return replace(settle, outcome=Outcome.RECALLED, final=False, detail=None)
