@@ -40,6 +40,8 @@ class Run(Struct):
     began_ms: float
     #: When it had done its work; None: it has not.
     ended_ms: float | None = None
+    #: Whether it came to an end by itself, well or not.
+    is_over: bool = False
 
 
 def boottime_ms() -> float:
@@ -94,6 +96,7 @@ class Ledger:
             self.under_way[entry.worker_pid] = run
             return
         run = self.under_way.pop(entry.worker_pid)
+        run.is_over = True
         if entry.event == "ended":
             run.ended_ms = entry.at_ms
 

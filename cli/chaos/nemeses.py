@@ -30,6 +30,8 @@ class Hit(Struct, frozen=True):
     undo: Undo | None = None
     #: Of the supervisor that was hit, where that matters.
     pid: int = 0
+    #: When, where it matters that looking for a victim takes time, too.
+    at_ms: float | None = None
 
 
 class Struck(Struct, frozen=True):
@@ -65,7 +67,8 @@ def kill_worker(scene: Scene, fault: Fault) -> Hit | None:
     if not runs:
         return None
     run = _picked(runs, fault)
-    return Hit([run]) if _signal([run.worker_pid], signal.SIGKILL) else None
+    at_ms = boottime_ms()
+    return Hit([run], at_ms=at_ms) if _signal([run.worker_pid], signal.SIGKILL) else None
 
 
 def freeze_worker(scene: Scene, fault: Fault) -> Hit | None:
@@ -82,8 +85,9 @@ def kill_part(scene: Scene, fault: Fault) -> Hit | None:
         return None
     runs = scene.busy(fault.target)
     scene.stage.hold(fault.target)
+    at_ms = boottime_ms()
     process.kill()
-    return Hit(runs, partial(scene.stage.release, fault.target))
+    return Hit(runs, partial(scene.stage.release, fault.target), at_ms=at_ms)
 
 
 def kill_host(scene: Scene, fault: Fault) -> Hit | None:
@@ -180,10 +184,11 @@ _AFTERMATHS: Final = {kind.name: kind.aftermath_seconds for kind in KINDS}
 
 def strike(scene: Scene, fault: Fault) -> tuple[Struck, Undo | None] | None:
     """Do it; return what has happened and what undoes it, or None: there is nobody to hit just now."""
-    at_ms = boottime_ms()
+    began_ms = boottime_ms()
     hit = NEMESES[fault.kind](scene, fault)
     if hit is None:
         return None
+    at_ms = began_ms if hit.at_ms is None else hit.at_ms
     until_ms = at_ms + 1000 * (fault.lasts_seconds + _AFTERMATHS[fault.kind])
     return Struck(fault.kind, fault.target, at_ms, until_ms, hit.runs, hit.pid), hit.undo
 

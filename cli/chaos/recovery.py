@@ -51,8 +51,8 @@ def recoveries(struck: Sequence[Struck], runs: Sequence[Run]) -> Iterator[Recove
 def _again(fault: Struck, by_job: dict[str, list[Run]]) -> Iterator[float]:
     for killed in fault.runs:
         later = [run.began_ms for run in by_job[killed.job_id] if run.began_ms > fault.at_ms]
-        # One that could still write down its end was not killed at work.
-        if killed.ended_ms is None and later:
+        # One that could still write down its end, or its failure, was not killed at work.
+        if not killed.is_over and later:
             yield min(later)
 
 

@@ -44,8 +44,8 @@ START_SECONDS: Final = 60.0
 END_SECONDS: Final = 10.0
 #: What we kill is started again at once: it is not its fault.
 AT_ONCE: Final = Backoff(base=0.0, jitter=False)
-#: How ends what we kill, or ask to end.
-ASKED: Final = {fate_of(-signal.SIGKILL), fate_of(-signal.SIGTERM), fate_of(0)}
+#: How ends what we kill or ask to end; a part that has just been started does not answer signals yet, and they end it.
+ASKED: Final = {fate_of(0), *(fate_of(-number) for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))}
 #: A 202 means that the job is on the disk.
 _ALWAYS: Final = ("--appendfsync", "always")
 #: Settings of the caller must not become settings of a run.

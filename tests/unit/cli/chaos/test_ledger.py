@@ -43,7 +43,7 @@ def test_a_run_that_failed_is_not_under_way_and_has_not_done_its_work(ledger: Le
     append(ledger.path, entry("began"))
     append(ledger.path, entry("failed"))
     ledger.read()
-    assert ledger.runs[0].ended_ms is None
+    assert (ledger.runs[0].ended_ms, ledger.runs[0].is_over) == (None, True)
     assert not ledger.under_way
 
 

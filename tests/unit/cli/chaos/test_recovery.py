@@ -8,7 +8,7 @@ ONE, OTHER = "supervisor-1", "supervisor-2"
 
 
 def attempt(job_id: str, token: int, began_ms: float, ended_ms: float | None = None) -> Run:
-    return Run(1, job_id, 1, token, 11, 1, began_ms, ended_ms)
+    return Run(1, job_id, 1, token, 11, 1, began_ms, ended_ms, is_over=ended_ms is not None)
 
 
 def only(struck: list[Struck], runs: list[Run]) -> Recovery:
@@ -41,7 +41,9 @@ def test_quantiles_are_times_that_were_measured() -> None:
 
 def test_who_ended_all_the_same_or_never_ran_again_is_left_out() -> None:
     ended = attempt("a", 1, 990.0, ended_ms=1000.5)
-    assert not list(recoveries([Struck("kill_worker", ONE, 1000.0, 1000.0, [ended])], [ended]))
+    failed = Run(1, "b", 1, 1, 11, 1, 990.0, is_over=True)
+    fault = Struck("kill_worker", ONE, 1000.0, 1000.0, [ended, failed])
+    assert not list(recoveries([fault], [ended, failed, attempt("a", 2, 1030.0), attempt("b", 2, 1030.0)]))
     fault, [first, _] = killed(1000.0, 1030.0)
     assert not list(recoveries([fault], [first]))
 
