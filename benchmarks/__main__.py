@@ -5,13 +5,30 @@ import shlex
 import sys
 from typing import Final
 
-from benchmarks import cancel, drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
+from benchmarks import (
+    cancel,
+    drain,
+    failover,
+    hangs,
+    idle,
+    kill,
+    memory,
+    output,
+    pickup,
+    posts,
+    recovery,
+    schedule,
+    startup,
+)
 from benchmarks.document import block, circumstances, write
 from benchmarks.peers import peer
 from benchmarks.rows import Row, exit_if_failed, show
 from benchmarks.soak import soak
 
-OURS: Final = (kill, cancel, hangs, idle, recovery, pickup, posts, drain, output, startup, memory, soak)
+OURS: Final = (
+    *(kill, cancel, hangs, idle, recovery, failover, pickup, schedule, posts, drain, output, startup, memory),
+    soak,
+)
 BY_NAME: Final = {module.__name__.rpartition(".")[2]: module for module in (*OURS, peer)}
 
 

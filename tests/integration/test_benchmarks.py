@@ -6,7 +6,21 @@ import sys
 
 import pytest
 
-from benchmarks import cancel, drain, hangs, idle, kill, memory, output, pickup, posts, recovery, startup
+from benchmarks import (
+    cancel,
+    drain,
+    failover,
+    hangs,
+    idle,
+    kill,
+    memory,
+    output,
+    pickup,
+    posts,
+    recovery,
+    schedule,
+    startup,
+)
 from benchmarks.peers import peer
 from benchmarks.rows import Measure
 from benchmarks.soak import soak
@@ -29,6 +43,8 @@ IDLE = ("CPU of the supervisor", "wake-ups of the supervisor", "wake-ups of the 
         (hangs.measure, 3, [f"3 trees, {what}" for what in ("the last dead", "each process", "lag of the loop")]),
         (idle.measure, 2, [f"8 workers, {what}" for what in IDLE]),
         (recovery.measure, 1, ["running again after kill -9"]),
+        (failover.measure, 1, [f"running again {where}" for where in ("elsewhere", "under the same name")]),
+        (schedule.measure, 2, ["due to start"]),
         (pickup.measure, 1, ["POST to start", "enqueue to start"]),
         (posts.measure, 1, ["1 API process", f"{max(2, len(usable_cpus()))} API processes"]),
         (startup.measure, 1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
@@ -36,7 +52,7 @@ IDLE = ("CPU of the supervisor", "wake-ups of the supervisor", "wake-ups of the 
         (drain.measure, 40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
         (output.measure, 40, ["drain, 2 workers", "a receipt", f"{FLOOD}supervisor grows by", f"{FLOOD}{OTHERS}"]),
     ],
-    ids=["kill", "cancel", "hangs", "idle", "recovery", "pickup", "posts", "startup", "memory", "drain", "output"],
+    ids=lambda value: value.__module__ if callable(value) else "",
 )
 def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list[str]) -> None:
     rows = list(measure(count))
