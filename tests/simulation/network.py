@@ -221,11 +221,8 @@ class Pushes:
     async def __aexit__(self, *_: object) -> None:
         """Nothing is open."""
 
-    def rpush(self, *arguments: Any) -> None:
-        self._pipeline.rpush(*arguments)
-
-    def ltrim(self, *arguments: Any) -> None:
-        self._pipeline.ltrim(*arguments)
+    def __getattr__(self, command: str) -> Any:
+        return getattr(self._pipeline, command)
 
     async def execute(self) -> None:
         self._pipeline.execute()
