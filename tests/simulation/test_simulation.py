@@ -82,7 +82,8 @@ def without_fencing(source: str) -> str:
     for rule in ("if lease_end == 0 then return 'reaped', found end\n", "and fields.owner == holder.name and "):
         source = source.replace(rule, "and " * rule.startswith("and "))
     return source.replace("fields.epoch == holder.epoch\n    and fields.token == token", "true").replace(
-        "return lease_end > now and 'superseded' or 'reaped', found", "return nil, found"
+        "return lease_end > now and tonumber(found[1]) > tonumber(epoch) and 'superseded' or 'reaped', found",
+        "return nil, found",
     )
 
 

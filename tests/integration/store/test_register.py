@@ -1,6 +1,7 @@
 """`register`: epochs, takeovers, and who may write afterwards."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -147,6 +148,21 @@ def test_who_was_superseded_writes_nothing(world: World, call: Callable[[Supervi
     old = world.register("alpha", lock_id="lock-1")
     world.register("alpha", lock_id="lock-2", proofs=["lock-1"])
     refuse(world, call, old, Superseded)
+
+
+@every_call
+def test_who_finds_its_own_past_after_lost_writes_is_not_superseded(
+    world: World, call: Callable[[Supervisor], object]
+) -> None:
+    """The predecessor is dead: its lease, which comes back with it, must not end the process."""
+    world.register("alpha", lock_id="lock-1")
+    key = world.keys.supervisor("alpha")
+    past: Any = world.client.dump(key)
+    alpha = world.register("alpha", lock_id="lock-2", proofs=["lock-1"])
+    world.client.restore(key, 0, past, replace=True)
+    refuse(world, call, alpha, Reaped)
+    world.advance(1)
+    assert world.register("alpha", lock_id="lock-2", number=2, proofs=["lock-2", "lock-1"]).epoch > alpha.epoch
 
 
 @every_call

@@ -91,7 +91,7 @@ class Fleet:
             return "reaped"
         if record.epoch == epoch:
             return None
-        return "superseded" if record.lease_end > self._now_ms else "reaped"
+        return "superseded" if record.lease_end > self._now_ms and record.epoch > epoch else "reaped"
 
     def exchange(
         self,
