@@ -8,10 +8,13 @@ from msgspec import Struct
 from jobworker.store.keys import Keys
 from jobworker.store.states import ENDED, JobState
 
-#: The fields of a job's record that say where it stands.
+#: Fields by which scripts reckon: where one is no number, nobody knows what becomes of the job.
+_NUMBERS: Final = ("created_ms", "expires_ms", "failures", "crashes", "max_attempts", "max_crashes", "timeout_ms")
+#: The fields of a job's record that say where it stands, and whether it is whole.
 PLACE_FIELDS: Final = (
     *("status", "queue", "priority", "sequence", "owner", "epoch", "token"),
     *("run_at_ms", "ended_ms"),
+    *_NUMBERS,
 )
 
 
@@ -24,6 +27,8 @@ class Place(Struct, frozen=True):
 
 def place_of(keys: Keys, job: Mapping[str, str]) -> Place:
     """Return where a job with these fields has to stand. Raises KeyError or ValueError for a damaged record."""
+    for name in _NUMBERS:
+        int(job.get(name, 0))
     status = JobState(job["status"])
     if status in ENDED:
         return Place(keys.ended(status), int(job["ended_ms"]))

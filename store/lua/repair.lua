@@ -13,13 +13,14 @@
 local job, base, id, index, limits = KEYS[1], ARGV[1], ARGV[2], ARGV[3], retention(4)
 local WORDS = {'status', 'queue', 'type'}
 local NUMBERS = {'priority', 'sequence', 'created_ms', 'failures', 'crashes'}
+local OPTIONAL = {'expires_ms', 'timeout_ms', 'max_attempts', 'max_crashes'}
 -- What else a status needs, to say where it stands.
 local NEEDS = {pending = {}, scheduled = {'run_at_ms'}, running = {'epoch', 'token'}, succeeded = {'ended_ms'},
   failed = {'ended_ms'}, cancelled = {'ended_ms'}, expired = {'ended_ms'}}
 
 local function have_numbers(fields, names)
   for _, name in ipairs(names) do
-    if not tonumber(fields[name]) then return false end
+    if not number(fields[name]) then return false end
   end
   return true
 end
@@ -28,10 +29,13 @@ end
 local function read_record()
   local fields = read_fields(job, WORDS)
   read_fields(job, NUMBERS, fields)
-  read_fields(job, {'owner', 'epoch', 'token', 'run_at_ms', 'ended_ms', 'expires_ms'}, fields)
+  read_fields(job, {'owner', 'epoch', 'token', 'run_at_ms', 'ended_ms'}, fields)
+  read_fields(job, OPTIONAL, fields)
   local needs = NEEDS[fields.status]
   local whole = needs and fields.queue and fields.type and (fields.owner or fields.status ~= 'running')
-  return whole and have_numbers(fields, NUMBERS) and have_numbers(fields, needs) and fields or nil
+  whole = whole and have_numbers(fields, NUMBERS) and have_numbers(fields, needs)
+  for _, name in ipairs(OPTIONAL) do whole = whole and (not fields[name] or number(fields[name])) end
+  return whole and fields or nil
 end
 
 local function is_of_running(name) return string.sub(name, 1, 8) == 'running:' end

@@ -76,13 +76,14 @@ class WatchedRedis:
 class WatchedAsyncRedis:
     """A client for asyncio."""
 
-    def __init__(self, client: redis.asyncio.Redis, auditor: redis.Redis) -> None:
+    def __init__(self, client: redis.asyncio.Redis, auditor: redis.Redis | None) -> None:
         self._client = client
         self._auditor = auditor
 
     async def evalsha(self, digest: str, key_count: int, *arguments: Any) -> Any:
         reply: Any = await self._client.eval(_watched_source(digest), key_count, *arguments)
-        audit(self._auditor)
+        if self._auditor is not None:
+            audit(self._auditor)
         return reply
 
     def __getattr__(self, name: str) -> Any:

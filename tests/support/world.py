@@ -42,6 +42,8 @@ class World:
         self._runner = asyncio.Runner()
         self._async_client = source.connect_async()
         self._watched = cast("redis.asyncio.Redis", WatchedAsyncRedis(self._async_client, self.client))
+        #: What runs scripts on data that contradict themselves.
+        self.unaudited = cast("redis.asyncio.Redis", WatchedAsyncRedis(self._async_client, None))
 
     def close(self) -> None:
         self._runner.run(self._async_client.aclose())

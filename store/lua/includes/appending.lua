@@ -7,10 +7,10 @@ local MANY_CHUNKS, SMALL_BYTES = 1000, 1024
 local function open_log(key)
   local found = read_fields(key, {'next', 'head_chunks', 'oldest', 'head_bytes', 'tail_bytes', 'written_bytes', 'position'})
   local token, position = string.match(found.position or '', '^(%d+) (%d+)$')
-  return {key = key, next = tonumber(found.next or 0), head_chunks = tonumber(found.head_chunks or 0),
-    oldest = tonumber(found.oldest or 0), head_bytes = tonumber(found.head_bytes or 0),
-    tail_bytes = tonumber(found.tail_bytes or 0), written_bytes = tonumber(found.written_bytes or 0),
-    token = token, position = tonumber(position or 0)}
+  return {key = key, next = number(found.next, 0), head_chunks = number(found.head_chunks, 0),
+    oldest = number(found.oldest, 0), head_bytes = number(found.head_bytes, 0),
+    tail_bytes = number(found.tail_bytes, 0), written_bytes = number(found.written_bytes, 0),
+    token = token, position = number(position, 0)}
 end
 
 -- Writes the counters of an open log back, also into the job's record.

@@ -9,7 +9,7 @@ local function promote_due(base, meta, scheduled, promoted)
     if found[1] then
       -- A delayed job queues up behind those that came before it was due; one that was claimed before keeps its place.
       local sequence = found[4] and found[3] or redis.call('HINCRBY', meta, 'sequence', 1)
-      redis.call('HSET', job, 'status', 'pending', 'sequence', integer(tonumber(sequence)))
+      redis.call('HSET', job, 'status', 'pending', 'sequence', integer(number(sequence, 0)))
       if found[5] then redis.call('HDEL', job, 'held') end
       put_ready(base, id, found[1], found[2], sequence)
       promoted[found[1]] = true
@@ -60,8 +60,9 @@ local this_token = integer(now_us)
 
 -- Also after lost writes no token comes twice: the clock is not lost with them.
 local function next_token(last)
-  if not last or tonumber(last) < now_us then return this_token end
-  return integer(last + 1)
+  local known = number(last, 0)
+  if known < now_us then return this_token end
+  return integer(known + 1)
 end
 
 -- Begins an attempt on a job that is next in its queue; nil when there is nothing to run. `ahead`: its worker has one.
@@ -74,7 +75,7 @@ local function begin(holder, id, worker, ahead)
     end_job(holder.base, id, 'expired', holder.limits)
     return nil
   end
-  local token, attempt = next_token(last_token), failures + crashes + 1
+  local token, attempt = next_token(last_token), number(failures, 0) + number(crashes, 0) + 1
   redis.call('HSET', job, 'status', 'running', 'owner', holder.name, 'epoch', holder.epoch, 'token', token,
     'worker', worker, 'started_ms', now, 'attempt', attempt)
   mark(job, ahead, row[AHEAD])

@@ -70,7 +70,8 @@ end
 
 -- A job expires when its time has passed and no attempt has been spent on it.
 local function is_expired(expires_ms, failures, crashes)
-  return expires_ms and tonumber(expires_ms) <= now and tonumber(failures) + tonumber(crashes) == 0
+  local expires = number(expires_ms)
+  return expires and expires <= now and number(failures, 0) + number(crashes, 0) == 0
 end
 
 -- Takes a job that waits out of its state index.

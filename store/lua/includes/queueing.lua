@@ -13,7 +13,7 @@ local SCORES_PER_PRIORITY = 17592186044416
 
 -- 10 is the highest priority; within one, first in, first out.
 local function ready_score(priority, sequence)
-  return integer((10 - tonumber(priority)) * SCORES_PER_PRIORITY + tonumber(sequence))
+  return integer((10 - number(priority, 5)) * SCORES_PER_PRIORITY + number(sequence, 0))
 end
 
 local function put_ready(base, id, queue, priority, sequence)

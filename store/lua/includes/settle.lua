@@ -12,19 +12,21 @@ local function next_status(attempt, fields, spent)
   if attempt.outcome == 'succeeded' then return 'succeeded' end
   -- A flagged job never goes back: a cancel that was accepted is kept.
   if fields.cancel_requested_ms or attempt.outcome == 'cancelled' then return 'cancelled' end
+  -- Nobody knows where it would wait.
+  if not fields.queue then return 'failed', 'damaged_record' end
   if attempt.final == '1' or HOPELESS[attempt.outcome] then return 'failed', HOPELESS[attempt.outcome] end
   if attempt.outcome == 'held' then return 'scheduled' end
   if FREE[attempt.outcome] then return 'pending' end
   if FAILURE[attempt.outcome] then
-    if spent.failures >= tonumber(fields.max_attempts) then return 'failed', 'max_attempts' end
+    if spent.failures >= number(fields.max_attempts, 1) then return 'failed', 'max_attempts' end
     return 'scheduled'
   end
   if CRASH[attempt.outcome] then
-    if spent.crashes >= tonumber(fields.max_crashes) then return 'failed', 'crash_loop' end
+    if spent.crashes >= number(fields.max_crashes, 1) then return 'failed', 'crash_loop' end
     return 'pending'
   end
   if attempt.outcome == 'unhandled' then
-    if now - tonumber(fields.unhandled_ms or now) >= UNHANDLED_FOR_MS then return 'failed', 'unknown_handler' end
+    if now - number(fields.unhandled_ms, now) >= UNHANDLED_FOR_MS then return 'failed', 'unknown_handler' end
     return 'scheduled'
   end
   return error('unknown outcome ' .. attempt.outcome)
@@ -49,9 +51,9 @@ end
 
 -- Keeps the last 20 failed attempts: seven words of ours, then the supervisor's detail, which stays opaque.
 local function keep_attempt(fields, attempt, set, gone)
-  local count = tonumber(fields.attempts_kept or 0) + 1
-  local words = {attempt.outcome, fields.attempt, fields.started_ms, integer(now), fields.owner, fields.epoch,
-    fields.worker}
+  local count = number(fields.attempts_kept, 0) + 1
+  local words = {attempt.outcome, fields.attempt or 0, fields.started_ms or 0, integer(now), fields.owner,
+    fields.epoch, fields.worker or 0}
   put(set, 'attempts_kept', integer(count))
   put(set, 'attempt:' .. integer(count), table.concat(words, ' ') .. ' ' .. attempt.detail)
   if count > 20 then gone[#gone + 1] = 'attempt:' .. integer(count - 20) end
@@ -78,8 +80,9 @@ end
 
 -- Puts a job back where it waits. What spent nothing counts as not started, so its expiry holds again.
 local function put_back(base, id, fields, spent, status, due)
-  if fields.expires_ms and spent.failures + spent.crashes == 0 then
-    redis.call('ZADD', base .. 'expiring', fields.expires_ms, id)
+  local expires = number(fields.expires_ms)
+  if expires and spent.failures + spent.crashes == 0 then
+    redis.call('ZADD', base .. 'expiring', integer(expires), id)
   end
   if status == 'pending' then
     put_ready(base, id, fields.queue, fields.priority, fields.sequence)
@@ -117,8 +120,8 @@ local function spend(fields, attempt, set)
   fields.max_attempts = fields.max_attempts or attempt.max_attempts
   fields.max_crashes = fields.max_crashes or attempt.max_crashes
   local spent = {
-    failures = tonumber(fields.failures) + (FAILURE[attempt.outcome] and 1 or 0),
-    crashes = tonumber(fields.crashes) + (CRASH[attempt.outcome] and 1 or 0),
+    failures = number(fields.failures, 0) + (FAILURE[attempt.outcome] and 1 or 0),
+    crashes = number(fields.crashes, 0) + (CRASH[attempt.outcome] and 1 or 0),
   }
   put(set, 'failures', spent.failures)
   put(set, 'crashes', spent.crashes)

@@ -177,7 +177,16 @@ def test_a_type_without_a_job_goes_and_one_that_has_got_one_meanwhile_stays(worl
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("status", "lost"), ("status", None), ("sequence", "next"), ("queue", None), ("failures", ""), ("type", None)],
+    [
+        ("status", "lost"),
+        ("status", None),
+        ("sequence", "next"),
+        ("queue", None),
+        ("failures", ""),
+        ("type", None),
+        ("expires_ms", "foo"),
+        ("max_attempts", "x"),
+    ],
 )
 def test_a_damaged_record_is_left_as_it_is(world: World, field: str, value: str | None) -> None:
     job_id = world.enqueue()
