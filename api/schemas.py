@@ -207,15 +207,16 @@ class JobView(Struct, frozen=True, kw_only=True):
     """A job in an answer; what is absent is null. A list leaves out what may be large."""
 
     id: str
-    type: str
-    queue: str
-    priority: int
+    #: Null where the record in Redis is damaged, like the queue, the priority and the first two times.
+    type: str | None
+    queue: str | None
+    priority: int | None
     status: str
     cancel_requested_at: str | None
     cancelled_by: str | None
     cancel_reason: str | None
     tags: list[str]
-    payload: Raw | UnsetType = UNSET
+    payload: Raw | UnsetType | None = UNSET
     result: Raw | UnsetType | None = UNSET
     progress: ProgressView | None
     log_bytes: int
@@ -226,8 +227,8 @@ class JobView(Struct, frozen=True, kw_only=True):
     max_crashes: int
     timeout: float | None
     memory_limit_mb: int | None
-    created_at: str
-    run_at: str
+    created_at: str | None
+    run_at: str | None
     expires_at: str | None
     started_at: str | None
     ended_at: str | None

@@ -74,9 +74,9 @@ class Submission:
         # Without an entry the supervisor that claims the job completes it.
         return _complete(job, declared) if entry else job
 
-    def declaration_of(self, type_name: str) -> Declaration:
+    def declaration_of(self, type_name: str | None) -> Declaration:
         """Return what a job of this type gets where its request says nothing. Raises StoreUnavailable."""
-        return self._declaration(self._catalogue.find(type_name))
+        return self._declaration(None if type_name is None else self._catalogue.find(type_name))
 
     def _declaration(self, entry: HandlerEntry | None) -> Declaration:
         return Declaration.of(entry.defaults if entry else HandlerDefaults(), self._settings)

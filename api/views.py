@@ -17,8 +17,8 @@ def view_job(record: JobRecord, declared: Declaration) -> JobView:
     """Return the whole answer; what the record leaves open is what the declaration says now."""
     return msgspec.structs.replace(
         view_summary(record, declared),
-        payload=Raw(record.payload),
-        result=None if record.result is None else Raw(record.result),
+        payload=_json(record.payload),
+        result=None if record.result is None else _json(record.result),
         error=_view_error(record.error),
         stack=view_stack(record),
         attempts=[_view_attempt(attempt) for attempt in record.attempts],
@@ -48,12 +48,12 @@ def view_summary(record: JobSummary, declared: Declaration) -> JobView:
         max_crashes=given(record.max_crashes, declared.max_crashes),
         timeout=timeout_ms / 1000 if timeout_ms else None,
         memory_limit_mb=given(record.memory_limit_mb, declared.memory_limit_mb),
-        created_at=format_instant(record.created_ms),
-        run_at=format_instant(record.run_at_ms),
+        created_at=_instant(record.created_ms),
+        run_at=_instant(record.run_at_ms),
         expires_at=_instant(record.expires_ms),
         started_at=_instant(record.started_ms),
         ended_at=_instant(record.ended_ms),
-        wait_seconds=_seconds(max(record.created_ms, record.run_at_ms), record.started_ms),
+        wait_seconds=_seconds(_due_ms(record), record.started_ms),
         run_seconds=_seconds(record.started_ms, record.ended_ms),
         supervisor=record.owner,
         worker=record.worker,
@@ -79,6 +79,16 @@ def view_stack(record: JobRecord) -> StackView | None:
         return None
     taken_at = format_instant(record.stack_ms)
     return StackView(record.id, record.attempt, taken_at, record.stack or None, record.no_stack or None)
+
+
+def _json(value: bytes) -> Raw | None:
+    """Return what is handed on as it is; None if it is no JSON, which would spoil the answer whole."""
+    try:
+        value.decode()
+        msgspec.json.decode(value, type=Raw)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return None
+    return Raw(value)
 
 
 def _view_attempt(attempt: Attempt) -> AttemptView:
@@ -110,6 +120,12 @@ def _view_progress(record: JobSummary) -> ProgressView | None:
 
 def _view_error(error: ErrorInfo | None) -> ErrorView | None:
     return None if error is None else ErrorView(error.type, error.message, error.traceback)
+
+
+def _due_ms(record: JobSummary) -> int | None:
+    if record.created_ms is None or record.run_at_ms is None:
+        return None
+    return max(record.created_ms, record.run_at_ms)
 
 
 def _instant(ms: int | None) -> str | None:

@@ -58,6 +58,17 @@ class JobNotFound(StoreError):
         self.job_id = job_id
 
 
+class RecordDamaged(StoreError):
+    """What Redis keeps of the job cannot be read."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"the record of job {job_id} in Redis is damaged: its status is none; `jobworker doctor` looks for such"
+            " records, DELETE forgets this one"
+        )
+        self.job_id = job_id
+
+
 class QueueNotFound(StoreError):
     """No queue has this name."""
 

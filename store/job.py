@@ -1,12 +1,14 @@
 """A job as Redis keeps it: what goes in, what comes out. Handlers see `jobworker.handlers.Job` instead."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
+from jobworker.store.errors import RecordDamaged
 from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.report import Progress
 from jobworker.store.scripts import Argument
@@ -112,27 +114,30 @@ class Attempt(Struct, frozen=True):
         outcome, attempt, started, ended, name, epoch, worker, detail = line.split(b" ", 7)
         return cls(
             outcome=Outcome(outcome.decode()),
-            attempt=int(attempt),
-            started_ms=int(started),
-            ended_ms=int(ended),
-            supervisor=name.decode(),
-            epoch=int(epoch),
-            worker=int(worker),
+            attempt=_number(attempt),
+            started_ms=_time(started),
+            ended_ms=_time(ended),
+            supervisor=_text(name),
+            epoch=_number(epoch),
+            worker=_number(worker),
             detail=msgspec.json.decode(detail, type=AttemptDetail),
         )
 
 
 class JobSummary(Struct, frozen=True):
-    """What a list shows of a job, as read from Redis at `now_ms` (Redis's clock, like every time here)."""
+    """What a list shows of a job, as read from Redis at `now_ms` (Redis's clock, like every time here).
+
+    Each job has a type, a queue, a priority and two times; None stands for one that cannot be read.
+    """
 
     now_ms: int
     id: str
-    type: str
-    queue: str
-    priority: int
+    type: str | None
+    queue: str | None
+    priority: int | None
     status: JobState
-    created_ms: int
-    run_at_ms: int
+    created_ms: int | None
+    run_at_ms: int | None
     expires_ms: int | None = None
     timeout_ms: int | None = None
     max_attempts: int | None = None
@@ -164,9 +169,18 @@ class JobSummary(Struct, frozen=True):
 
     @classmethod
     def decode(cls, job_id: str, now_ms: int, fields: Mapping[bytes, bytes]) -> Self:
-        """Read fields of the job's hash. A job not started by its expiry is `expired`, swept or not."""
-        known = ((raw_name.decode(), value) for raw_name, value in fields.items())
-        values: dict[str, Any] = {name: _DECODERS[name](value) for name, value in known if name in _DECODERS}
+        """Read fields of the job's hash. A job not started by its expiry is `expired`, swept or not.
+
+        What cannot be read is as if it were absent; only without a status there is nothing to tell: raises
+        RecordDamaged.
+        """
+        values: dict[str, Any] = dict.fromkeys(("type", "queue", "priority", "created_ms", "run_at_ms"))
+        for name, decode in _DECODERS.items():
+            if (value := fields.get(name.encode())) is not None:
+                with suppress(*_UNREADABLE):
+                    values[name] = decode(value)
+        if "status" not in values:
+            raise RecordDamaged(job_id)
         record = cls(now_ms=now_ms, id=job_id, **values)
         return record._expire_if_due()
 
@@ -180,7 +194,7 @@ class JobSummary(Struct, frozen=True):
 class JobRecord(JobSummary, frozen=True, kw_only=True):
     """A job, whole."""
 
-    payload: bytes
+    payload: bytes = b"null"
     backoff: Backoff | None = None
     token: int | None = None
     epoch: int | None = None
@@ -193,10 +207,18 @@ class JobRecord(JobSummary, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, job_id: str, now_ms: int, fields: Mapping[bytes, bytes]) -> Self:
-        """Read the job's hash."""
-        lines = sorted((int(name[8:]), line) for name, line in fields.items() if name.startswith(b"attempt:"))
+        """Read the job's hash. Raises RecordDamaged."""
         record = super().decode(job_id, now_ms, fields)
-        return msgspec.structs.replace(record, attempts=tuple(Attempt.decode(line) for _, line in lines))
+        return msgspec.structs.replace(record, attempts=_attempts(fields))
+
+
+def _attempts(fields: Mapping[bytes, bytes]) -> tuple[Attempt, ...]:
+    found: dict[int, Attempt] = {}
+    for name, line in fields.items():
+        if name.startswith(b"attempt:"):
+            with suppress(*_UNREADABLE):
+                found[int(name[8:])] = Attempt.decode(line)
+    return tuple(attempt for _, attempt in sorted(found.items()))
 
 
 def _text(value: bytes) -> str:
@@ -207,15 +229,41 @@ def _status(value: bytes) -> JobState:
     return JobState(value.decode())
 
 
-_DECODERS: dict[str, Any] = {
+def _number(value: bytes) -> int:
+    number = int(value)
+    if abs(number) >= 2**53:
+        raise ValueError("no number of ours is that large, and none in JSON is exact there")
+    return number
+
+
+def _time(value: bytes) -> int:
+    ms = int(value)
+    if not 0 <= ms < _YEAR_10000_MS:
+        raise ValueError(f"no date has {ms} ms")
+    return ms
+
+
+#: 10000-01-01 in UTC: `datetime`, and RFC 3339, end before it.
+_YEAR_10000_MS: Final = 253_402_300_800_000
+
+#: What decoders raise of a field that somebody else has written.
+_UNREADABLE: Final = (ValueError, msgspec.MsgspecError, RecursionError)
+
+_DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
     **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack", "no_stack"), _text),
     **dict.fromkeys(
         (
-            *("priority", "created_ms", "run_at_ms", "expires_ms", "timeout_ms", "max_attempts", "max_crashes"),
-            *("attempt", "failures", "crashes", "started_ms", "ended_ms", "cancel_requested_ms", "stack_ms"),
-            *("token", "epoch", "worker", "progress_ms", "log_bytes", "memory_limit_mb"),
+            *("priority", "timeout_ms", "max_attempts", "max_crashes", "attempt", "failures", "crashes"),
+            *("token", "epoch", "worker", "log_bytes", "memory_limit_mb"),
         ),
-        int,
+        _number,
+    ),
+    **dict.fromkeys(
+        (
+            *("created_ms", "run_at_ms", "expires_ms", "started_ms", "ended_ms", "cancel_requested_ms"),
+            *("stack_ms", "progress_ms"),
+        ),
+        _time,
     ),
     **dict.fromkeys(("payload", "result"), bytes),
     "status": _status,

@@ -11,7 +11,7 @@ from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
 from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
-from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, StoreMisconfigured, WrongState
+from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, RecordDamaged, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
 from jobworker.store.job import JobRecord, NewJob, Note
@@ -24,6 +24,7 @@ from jobworker.store.replicas import Replicas
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
+from jobworker.store.states import JobState
 from jobworker.store.stats import Stats
 
 #: What `cancel` answers: it is cancelled, or its supervisor has been told to kill it.
@@ -104,7 +105,7 @@ class JobStore:
         return accepted
 
     def get(self, job_id: str) -> JobRecord:
-        """Return the job. Raises JobNotFound."""
+        """Return the job. Raises JobNotFound, RecordDamaged."""
         now_ms, pairs = self._run("read", [self._keys.job(job_id)], [])
         if not pairs:
             raise JobNotFound(job_id)
@@ -124,10 +125,12 @@ class JobStore:
         return JobPage.decode(reply, wanted)
 
     def log(self, job_id: str, mark: LogMark = LogMark()) -> LogPage:  # noqa: B008 - it is frozen
-        """Return what the job has printed behind `mark`. Raises JobNotFound."""
+        """Return what the job has printed behind `mark`. Raises JobNotFound, RecordDamaged."""
         keys = self._keys
         reply = self._run("log", [keys.job(job_id), keys.log(job_id)], [mark.chunk, mark.at])
         _check(job_id, reply)
+        if reply[1].decode(errors="replace") not in set(JobState):
+            raise RecordDamaged(job_id)
         return LogPage.decode(reply, mark)
 
     def cancel(self, job_id: str, note: Note = ANYBODY) -> CancelWord:
@@ -147,7 +150,7 @@ class JobStore:
         _check(job_id, self._run("retry", [keys.job(job_id), keys.meta], arguments))
 
     def delete(self, job_id: str) -> None:
-        """Forget a job that has ended. Raises JobNotFound, WrongState."""
+        """Forget a job that has ended, or whose status is damaged. Raises JobNotFound, WrongState."""
         _check(job_id, self._run("delete", [self._keys.job(job_id)], [self._keys.base, job_id]))
 
     def pause(self, queue: str | None = None, *, who: str, reason: str | None = None) -> None:
@@ -214,7 +217,7 @@ def _check(job_id: str, reply: list[bytes]) -> bytes:
     if reply[0] == b"missing":
         raise JobNotFound(job_id)
     if reply[0] in (b"ended", b"not_ended"):
-        raise WrongState(job_id, reply[1].decode())
+        raise WrongState(job_id, reply[1].decode(errors="replace"))
     return reply[0]
 
 

@@ -1,12 +1,13 @@
 """Lists of jobs, a page at a time: the filter, the page, and the cursor that leads from one to the next."""
 
 from base64 import b64decode, urlsafe_b64encode
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct
 
-from jobworker.store.errors import BadCursor
+from jobworker.store.errors import BadCursor, RecordDamaged
 from jobworker.store.job import JobSummary
 from jobworker.store.limits import Name
 from jobworker.store.scripts import Argument
@@ -64,9 +65,12 @@ class JobPage(Struct, frozen=True):
 
     @classmethod
     def decode(cls, reply: list[Any], wanted: JobFilter) -> Self:
-        """Read the reply of `lua/list.lua`."""
+        """Read the reply of `lua/list.lua`. A job whose status cannot be read is left out."""
         now_ms, walk, position, rows = reply
-        jobs = [_decode_row(row, int(now_ms)) for row in rows]
+        jobs: list[JobSummary] = []
+        for row in rows:
+            with suppress(RecordDamaged):
+                jobs.append(_decode_row(row, int(now_ms)))
         if not position:
             return cls(jobs, None)
         return cls(jobs, Cursor(walk.decode(), wanted, int(position[0]), position[1].decode()).encode())

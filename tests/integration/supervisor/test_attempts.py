@@ -78,6 +78,7 @@ def test_a_delayed_job_is_not_early_and_not_late(place: Workplace) -> None:
     place.start().wait_for("ready")
     record = place.run("pid", delay_ms=300)
     assert record.started_ms is not None
+    assert record.run_at_ms is not None
     assert record.run_at_ms <= record.started_ms < record.run_at_ms + 500
 
 

@@ -49,7 +49,7 @@ def test_every_job_of_the_page_comes_to_what_the_page_says(place: Workplace) -> 
         assert job.status == status, job.error
         assert re.fullmatch(re.escape(told).replace("…", r"\d+"), came_to(job)), kind
     submitted = [record for record in listed(place) if record.id not in ids]
-    assert sorted(record.type for record in submitted) == ["report.write", "shop.order", "shop.order"]
+    assert sorted(str(record.type) for record in submitted) == ["report.write", "shop.order", "shop.order"]
     declared = set(re.findall(r'@handler\("([^"]+)"', files()["work.py"]))
     assert {row[0] for row in rows} == declared
 
