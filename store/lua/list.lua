@@ -69,8 +69,7 @@ local function passes(id)
   local found = redis.call('HMGET', base .. 'job:' .. id, 'status', 'type', 'queue', 'expires_ms', 'failures', 'crashes')
   local seen = found[1]
   if seen == 'pending' or seen == 'scheduled' then
-    -- A damaged record must not spoil the page: what is no number counts as absent.
-    seen = is_expired(tonumber(found[4]), tonumber(found[5]) or 0, tonumber(found[6]) or 0) and 'expired' or seen
+    seen = is_expired(found[4], found[5], found[6]) and 'expired' or seen
   end
   return seen and (status == '' or seen == status) and (type == '' or found[2] == type)
     and (queue == '' or found[3] == queue)

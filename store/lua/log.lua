@@ -12,10 +12,7 @@ local found = redis.call('HMGET', job, 'status', 'expires_ms', 'failures', 'cras
 local status = found[1]
 if not status then return {'missing'} end
 -- Readers see it as expired already.
-if (status == 'pending' or status == 'scheduled')
-  and is_expired(tonumber(found[2]), tonumber(found[3]) or 0, tonumber(found[4]) or 0) then
-  status = 'expired'
-end
+if (status == 'pending' or status == 'scheduled') and is_expired(found[2], found[3], found[4]) then status = 'expired' end
 
 local counters = redis.call('HMGET', log, 'written_bytes', 'next', 'head_chunks', 'oldest')
 local written, next = tonumber(counters[1] or 0), tonumber(counters[2] or 0)

@@ -13,8 +13,7 @@ local function take_ended(base, id)
     redis.call('ZREM', base .. 'ended:' .. status, id)
     return nil
   end
-  local is_due = is_expired(tonumber(found[3]), tonumber(found[4]) or 0, tonumber(found[5]) or 0)
-  if status == 'running' or not is_due then return {'not_ended', status} end
+  if status == 'running' or not is_expired(found[3], found[4], found[5]) then return {'not_ended', status} end
   -- Readers see it as expired already.
   remove_waiting(base, id, status, found[2])
   redis.call('ZREM', base .. 'expiring', id)
