@@ -2,7 +2,10 @@
 
 import secrets
 import shutil
+import signal
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -24,7 +27,7 @@ def chaos(*, keep: Path | None, seed: int | None, as_json: bool, **numbers: floa
     """Kill, freeze and cut off everything for a while, and count whether anything was lost that was accepted.
 
     Runs on a server, an API and supervisors of its own in a temporary folder, and touches no other Redis. Exit code 1
-    when anything was lost, left or done without a reason; the folder is kept then.
+    when anything was lost, left or done without a reason; the folder is kept then. Interrupted, it leaves nothing.
     """
     require_linux("`jobworker chaos`")
     from jobworker.cli.chaos.report import show, show_faults
@@ -34,8 +37,7 @@ def chaos(*, keep: Path | None, seed: int | None, as_json: bool, **numbers: floa
     from jobworker.store.settings import LogSettings
 
     options = Options(seed=secrets.randbelow(10**6) if seed is None else seed, **numbers)  # type: ignore[arg-type]
-    folder = _folder(keep)
-    with (folder / "chaos.log").open("ab") as log:
+    with _interruptible(), _folder(keep) as folder, (folder / "chaos.log").open("ab") as log:
         configure_logs(LogSettings(format="json"), Outlet(log.fileno()))
         if not as_json:
             show_faults(options)
@@ -48,8 +50,28 @@ def chaos(*, keep: Path | None, seed: int | None, as_json: bool, **numbers: floa
     return 0 if report.is_clean else 1
 
 
-def _folder(keep: Path | None) -> Path:
-    if keep is None:
-        return Path(tempfile.mkdtemp(prefix="jobworker-chaos-"))
-    keep.mkdir(parents=True)
-    return keep.absolute()
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Let SIGTERM do what Ctrl-C does: end the processes, tidy up."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Generator[Path]:
+    """A new folder: the one to keep, or a temporary one that goes if the run is interrupted."""
+    if keep is not None:
+        keep.mkdir(parents=True)
+    folder = Path(tempfile.mkdtemp(prefix="jobworker-chaos-")) if keep is None else keep.absolute()
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        # Half a run proves nothing.
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            say(f"jobworker: data and logs are in {folder}", err=True)
+        raise

@@ -1,15 +1,18 @@
 """All of jobworker under faults, by its own command: nothing is lost, and if something were, that would be seen."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import psutil
 import pytest
 
 from jobworker.cli.chaos.schedule import KINDS, draw
 from tests.support.command import clean_environment
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -67,3 +70,33 @@ def test_a_folder_that_is_there_is_not_used(tmp_path: Path) -> None:
     done = chaos(tmp_path / "runs", "--keep", str(tmp_path))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "File exists" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "is_kept"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+)
+def test_an_interrupted_run_ends_its_processes_and_leaves_only_the_folder_to_keep(
+    tmp_path: Path, number: signal.Signals, *, is_kept: bool
+) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    keep = ["--keep", str(runs / "kept")] if is_kept else []
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", _MODULE, "chaos", "--json", "--seconds=3600", *keep],
+        env=clean_environment(TMPDIR=str(runs)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: any(runs.glob("*/posts-*")), timeout_seconds=60)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, said
+    assert not psutil.wait_procs(children, timeout=30)[1]
+    assert [each.name for each in runs.iterdir()] == (["kept"] if is_kept else [])
+    assert (str(runs) in said) == is_kept
+    assert "Traceback" not in said
