@@ -1,5 +1,6 @@
 """`jobworker jobs`: a list of jobs."""
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
@@ -20,13 +21,18 @@ def _reason(job: dict[str, Any]) -> str:
     return str(job.get("reason") or (f"{error['type']}: {error['message']}" if error else ""))[:REASON_CHARACTERS]
 
 
+def _field(name: str) -> Callable[[dict[str, Any]], str]:
+    # Null, where the job's record in Redis is damaged.
+    return lambda job: "-" if job[name] is None else str(job[name])
+
+
 _COLUMNS: Final = (
     Column("ID", lambda job: str(job["id"])),
     Column("STATUS", lambda job: str(job["status"])),
-    Column("TYPE", lambda job: str(job["type"])),
-    Column("QUEUE", lambda job: str(job["queue"])),
-    Column("PRIORITY", lambda job: str(job["priority"]), right=True),
-    Column("CREATED", lambda job: str(job["created_at"])),
+    Column("TYPE", _field("type")),
+    Column("QUEUE", _field("queue")),
+    Column("PRIORITY", _field("priority"), right=True),
+    Column("CREATED", _field("created_at")),
     Column("ENDED", lambda job: str(job["ended_at"] or "")),
     Column("REASON", _reason),
 )

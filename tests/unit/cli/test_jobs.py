@@ -49,6 +49,11 @@ def test_jobs_are_aligned_columns_where_there_is_no_terminal(stub: StubApi, invo
     ]
 
 
+def test_what_a_damaged_record_does_not_tell_is_a_dash(stub: StubApi, invoke: Invoke) -> None:
+    stub.will_answer(page(job(1, type=None, queue=None, priority=None, created_at=None)))
+    assert invoke("jobs").output.splitlines()[1].split() == ["id-1", "pending", "-", "-", "-", "-"]
+
+
 def test_filters_are_handed_on(stub: StubApi, invoke: Invoke) -> None:
     stub.will_answer(page())
     invoke("jobs", "--status", "failed", "--type", "a b", "--queue", "images", "--json")
