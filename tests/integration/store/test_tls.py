@@ -117,7 +117,8 @@ def test_a_client_without_a_certificate_is_sent_away(
     with pytest.raises(StoreError) as refused:
         use(address)
     assert isinstance(refused.value, StoreMisconfigured | StoreUnavailable)
-    assert "ssl_certfile" in str(refused.value) or "closed" in str(refused.value)
+    # Which of them is seen first is a matter of the network: the alert, the end of the connection, or its reset.
+    assert any(word in str(refused.value) for word in ("ssl_certfile", "closed", "reset"))
 
 
 @both
