@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -218,11 +219,28 @@ def test_a_second_sighup_starts_over_while_an_import_hangs(place: Workplace, mod
     module.write_text(f"open({str(pipe)!r}).read()\n")
     command.signal(signal.SIGHUP)
     command.wait_for("reloading the handlers")
+    # From here on it has read the module, which may be written anew: what is half written, it could take for all.
+    held = wait_until_read(pipe)
     assert version_of(place.run("version")) == 1
     module.write_text(VERSION.format(2))
     reload(command)
     wait_until(lambda: version_of(place.run("version")) == 2)
     wait_until(lambda: len(psutil.Process(command.process.pid).children()) == 2)
+    os.close(held)
+
+
+def wait_until_read(pipe: Path) -> int:
+    """Return the writing end of a FIFO once somebody reads it; while that is open, they wait."""
+    found: list[int] = []
+
+    def open_it() -> bool:
+        # Without a reader it cannot be opened.
+        with suppress(OSError):
+            found.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(found)
+
+    wait_until(open_it)
+    return found[0]
 
 
 def test_an_import_is_read_anew_even_if_an_edit_left_its_size_and_second_alike(place: Workplace, module: Path) -> None:
