@@ -26,9 +26,6 @@ PAUSE_SECONDS: Final = 0.002
 #: Passes in a row that must find nothing: one can miss what forks and dies while it reads.
 EMPTY_PASSES: Final = 2
 
-#: Processes that are read in a turn of the loop, 2 ms at most: where hundreds are busy, that lasts ten times as long.
-READ_PER_TURN: Final = 100
-
 Children = dict[int, list[int]]
 
 
@@ -38,19 +35,11 @@ def read_children() -> Children:
     psutil's `children(recursive=True)` makes one such pass a call and reads more: 24 ms at 370 processes.
     """
     children: Children = {}
-    for _ in _read_into(children):
-        pass
-    return children
-
-
-def _read_into(children: Children) -> Iterator[None]:
-    """Add what `read_children` returns, and yield now and then."""
-    for number, (pid, stat) in enumerate(read_all(), 1):
+    for pid, stat in read_all():
         state, parent, _ = stat.split(b" ", 2)
         if state not in (b"Z", b"X"):
             children.setdefault(int(parent), []).append(pid)
-        if number % READ_PER_TURN == 0:
-            yield
+    return children
 
 
 def descendants(children: Children, root: int) -> Iterator[int]:
@@ -129,7 +118,7 @@ class Killer:
         for root in roots:
             self.kill(root)
         for _ in range(MAX_PASSES):
-            self._kill_found(read_children())
+            self._pass()
             if not self._roots:
                 return
 
@@ -145,24 +134,11 @@ class Killer:
     def _come(self, loop: asyncio.AbstractEventLoop) -> None:
         coming, self._coming = self._coming, None
         assert coming is not None
-        children: Children = {}
-        self._read_on(loop, coming, children, _read_into(children))
-
-    def _read_on(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coming: asyncio.Future[Children],
-        children: Children,
-        reading: Iterator[None],
-    ) -> None:
-        for _ in reading:
-            loop.call_soon(self._read_on, loop, coming, children, reading)
-            return
-        self._kill_found(children)
-        coming.set_result(children)
+        coming.set_result(self._pass())
         self._passed_at = loop.time()
 
-    def _kill_found(self, children: Children) -> None:
+    def _pass(self) -> Children:
+        children = read_children()
         for root, (passes, empty) in list(self._roots.items()):
             alive = list(descendants(children, root))
             for pid in alive:
@@ -175,6 +151,7 @@ class Killer:
                 log.error("processes of a job cannot be killed", pids=alive)
             send(root, signal.SIGKILL)
             del self._roots[root]
+        return children
 
     async def end_orphans(self, ours: Container[int]) -> None:
         """Kill what dead workers left to us: all our children but `ours`, and what is below them."""

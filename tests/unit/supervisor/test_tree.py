@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,7 +12,7 @@ import pytest
 
 from jobworker.supervisor.tree import (
     EMPTY_PASSES,
-    READ_PER_TURN,
+    Children,
     Killer,
     descendants,
     freeze,
@@ -142,12 +141,12 @@ asyncio.run(main())
 def test_the_deaths_of_many_share_their_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     passes = 0
 
-    def see_nothing() -> Iterator[tuple[int, bytes]]:
+    def see_nothing() -> Children:
         nonlocal passes
         passes += 1
-        yield from ()
+        return {}
 
-    monkeypatch.setattr("jobworker.supervisor.tree.read_all", see_nothing)
+    monkeypatch.setattr("jobworker.supervisor.tree.read_children", see_nothing)
 
     async def bury_many() -> None:
         killer = Killer()
@@ -157,31 +156,9 @@ def test_the_deaths_of_many_share_their_passes(monkeypatch: pytest.MonkeyPatch) 
     assert passes == EMPTY_PASSES
 
 
-def test_a_pass_over_very_many_lets_others_have_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
-
-    def see_many() -> Iterator[tuple[int, bytes]]:
-        for pid in range(1, 3 * READ_PER_TURN):
-            read.append(pid)
-            yield pid, b"S 1 rest"
-
-    monkeypatch.setattr("jobworker.supervisor.tree.read_all", see_many)
-
-    async def look_on() -> list[int]:
-        ending = asyncio.create_task(Killer().end_orphans({}))
-        seen = []
-        while not ending.done():
-            seen.append(len(read))
-            await asyncio.sleep(0)
-        return seen
-
-    seen = asyncio.run(look_on())
-    assert {READ_PER_TURN, 2 * READ_PER_TURN, 3 * READ_PER_TURN - 1} <= set(seen)
-
-
 def test_who_gives_up_waiting_for_a_pass_takes_it_from_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     # The children of this very process are other tests': a server, for example.
-    monkeypatch.setattr("jobworker.supervisor.tree.read_all", lambda: iter(()))
+    monkeypatch.setattr("jobworker.supervisor.tree.read_children", dict[int, list[int]])
 
     async def give_up_one() -> None:
         killer = Killer()
