@@ -1,6 +1,5 @@
 """A supervisor and an API on a server, for the time of a block."""
 
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import psutil
 
 from benchmarks.server import Server, process, server
 from benchmarks.watch import until
+from jobworker.cli.address import free_port
 
 JOBWORKER: Final = (sys.executable, "-P", "-m", "jobworker.cli")
 HANDLERS: Final = (str(Path(__file__).with_name("handlers.py")), "jobworker.handlers.builtin.trial")
@@ -68,11 +68,3 @@ def request(connection: HTTPConnection, method: str, path: str, body: object = N
     if response.status >= 300:
         raise ConnectionRefusedError(f"{method} {path}: {response.status} {answer.decode()}")
     return msgspec.json.decode(answer)
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

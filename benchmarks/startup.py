@@ -13,10 +13,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
-from benchmarks.rig import JOBWORKER, answers, free_port, supervisor
+from benchmarks.rig import JOBWORKER, answers, supervisor
 from benchmarks.rows import Row, main, timings
 from benchmarks.server import process, scratch, server
 from benchmarks.watch import until
+from jobworker.cli.address import free_port
 
 COUNT: Final = 10
 #: The command as its users have it.

@@ -1,5 +1,6 @@
-"""HOST:PORT as the URL at which this machine reaches it."""
+"""HOST:PORT as the URL at which this machine reaches it, and ports that are free."""
 
+import socket
 from typing import Final
 
 #: Who listens on every address is asked on the loopback one.
@@ -14,3 +15,11 @@ def url_of(listen: str) -> str:
     """
     host, _, port = listen.rpartition(":")
     return f"http://{_LOOPBACK.get(host, host)}:{port}"
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import psutil
 from msgspec.structs import replace
 
 from jobworker.api.brake import fate_of
+from jobworker.cli.address import free_port
 from jobworker.cli.chaos.jumpy import make_clock
 from jobworker.cli.chaos.network import Network
 from jobworker.cli.chaos.schedule import API, SERVER
@@ -66,7 +66,7 @@ class Stage:
         self.server = EmbeddedServer(require_server(), folder, ENVIRON, options=_ALWAYS)
         self.network = Network(self.server.address, [API, *supervisors])
         self._workers = workers
-        self._listen = f"127.0.0.1:{_free_port()}"
+        self._listen = f"127.0.0.1:{free_port()}"
         self._held: dict[str, int] = {}
         #: What has ended although we had not killed it.
         self.ends: list[str] = []
@@ -182,10 +182,3 @@ def _end(part: Part) -> None:
         if time.monotonic() > give_up_at:
             part.signal(signal.SIGKILL)
         time.sleep(TEND_SECONDS)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

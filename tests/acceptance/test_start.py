@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.cli.address import free_port
 from tests.support.command import Command
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.up_process import UpProcess, processes_in
 
 pytestmark = pytest.mark.real

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 import redis
 
+from jobworker.cli.address import free_port
 from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.keys import Keys
 from jobworker.store.scripts import script
 from tests.support.api_process import ApiProcess, running_api
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.reply import Reply
 from tests.support.waiting import wait_until
 

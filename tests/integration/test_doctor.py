@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from jobworker.cli.address import free_port
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
@@ -16,7 +17,7 @@ from jobworker.store.jobs import JobStore
 from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from tests.support.command import clean_environment
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.supervisor_process import Workplace
 
 pytestmark = pytest.mark.real

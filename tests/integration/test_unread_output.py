@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.cli.address import free_port
 from jobworker.cli.errors import NotReachable
 from jobworker.cli.http import ApiClient
 from jobworker.store.ids import new_job_id
@@ -17,7 +18,7 @@ from jobworker.store.retention import Retention
 from jobworker.store.settings import ClientSettings
 from tests.support.command import Command
 from tests.support.full_pipe import full_pipe
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.up import Up
 from tests.support.waiting import wait_until
 

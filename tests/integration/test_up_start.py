@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.cli.address import free_port
 from jobworker.cli.embedded import MAX_SOCKET_PATH_BYTES
 from tests.support.command import clean_environment, is_gone
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.up import Up
 from tests.support.waiting import wait_until
 

@@ -9,9 +9,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobworker.cli.address import free_port
 from jobworker.cli.embedded import find_server
 from tests.support.mortal import mortal
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 SERVICE = "jobs"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from jobworker.cli.address import free_port
 from jobworker.cli.http import ApiClient
 from jobworker.store.settings import ClientSettings
 from tests.support.command import Command, clean_environment
-from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from jobworker.cli.address import free_port
 from jobworker.store.claims import Wanted
 from jobworker.store.connection import connect_async
 from jobworker.store.errors import StoreFull, StoreMisconfigured, StoreUnavailable
@@ -18,7 +19,7 @@ from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.world import settling
 
 pytestmark = pytest.mark.real

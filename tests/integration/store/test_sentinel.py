@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.cli.address import free_port
 from jobworker.store.connection import connect, connect_wire
 from jobworker.store.errors import StoreError, StoreMisconfigured, StoreUnavailable
 from jobworker.store.ids import new_job_id
@@ -17,7 +18,6 @@ from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from tests.support.command import Command
-from tests.support.redis_server import free_port
 from tests.support.sentinels import NEVER_DOWN_MS, SentinelSet
 from tests.unit.api.conftest import Api
 

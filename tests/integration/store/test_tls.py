@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobworker.cli.address import free_port
 from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.connection import connect_async, connect_wire, translated
 from jobworker.store.errors import StoreError, StoreMisconfigured, StoreUnavailable
@@ -18,7 +19,7 @@ from jobworker.store.keys import Keys
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
 from tests.support.certificates import Certificates
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.sentinels import SERVICE, Sentinel
 from tests.support.waiting import wait_until
 

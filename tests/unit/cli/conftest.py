@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from jobworker.cli.address import free_port
 from jobworker.cli.main import cli
-from tests.support.redis_server import free_port
 from tests.unit.cli.stub_api import StubApi
 
 
