@@ -1,11 +1,13 @@
 """What tests of several parts share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import redis
 
 from jobworker.cli.chaos.proxy import Proxy
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, running_replica
 
 
 @pytest.fixture
@@ -14,3 +16,18 @@ def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
     proxy = Proxy(redis_server.port)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture
+def direct(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A client that does not go through the proxy."""
+    client = redis.Redis(port=redis_server.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def replica(own_server: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
+    """A replica of the test's own server."""
+    with running_replica(own_server, tmp_path / "replica") as replica:
+        yield replica

@@ -10,7 +10,6 @@ from msgspec import Struct
 from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.connection import connect
 from jobworker.store.settings import RedisSettings, Settings
-from tests.support.redis_server import RedisServer
 from tests.support.reply import Reply
 from tests.support.snapshot import snapshot
 from tests.support.waiting import wait_until
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.real
 #: What times out waits this long; a busy machine must answer within half of it.
 TIMEOUT_SECONDS = 2.0
 KEY = {"Idempotency-Key": "4711"}
-
-
-@pytest.fixture
-def direct(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    """A client that does not go through the proxy."""
-    client = redis.Redis(port=redis_server.port)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -11,17 +10,11 @@ import redis
 from jobworker.store.keys import Keys
 from jobworker.store.settings import RedisSettings
 from tests.support.api_process import ApiProcess, running_api
-from tests.support.redis_server import RedisServer, running_replica
+from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.real
 
 PROMISE_SECONDS = 3.0
-
-
-@pytest.fixture
-def replica(own_server: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
-    with running_replica(own_server, tmp_path / "replica") as replica:
-        yield replica
 
 
 @pytest.fixture

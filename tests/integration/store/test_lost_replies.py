@@ -34,14 +34,6 @@ TIMEOUT_SECONDS = 1.0
 
 
 @pytest.fixture
-def direct(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    """A client that does not go through the proxy."""
-    client = redis.Redis(port=redis_server.port)
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def store(proxy: Proxy) -> Iterator[JobStore]:
     """The clients' side, through the proxy."""
     store = JobStore.connect(proxy.url, timeout_seconds=TIMEOUT_SECONDS, prefix="jobworker", retention=Retention())

@@ -1,7 +1,6 @@
 """Replicas that are waited for: on a real one, there, frozen, and in the place of its primary."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +15,12 @@ from jobworker.store.keys import Keys
 from jobworker.store.replicas import Replicas
 from jobworker.store.retention import Retention
 from jobworker.store.states import JobState
-from tests.support.redis_server import RedisServer, running_replica
+from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.real
 
 KEYS = Keys()
 SHORT_MS = 200
-
-
-@pytest.fixture
-def replica(own_server: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
-    with running_replica(own_server, tmp_path / "replica") as replica:
-        yield replica
 
 
 @pytest.fixture

@@ -125,14 +125,18 @@ class Scripts:
         epochs = put(state.epochs, name, max(record.epoch, state.epochs[name]))
         return ("ok", record.epoch), state._replace(redis=redis, epochs=epochs)
 
+    def _refusal_of_call(self, redis: Redis, name: int, request: Request) -> str:
+        """Return why a numbered call is not done; empty: it is."""
+        refused = self.refusal(redis, name, request.epoch)
+        is_old = request.number < redis.records[name].last_call
+        return refused or ("old" if is_old and Rule.OLD_CALLS not in self._left_out else "")
+
     def _exchange(self, state: State, request: Request) -> tuple[Answer, State]:
         name, redis = self._names[request.slot], state.redis
         record = redis.records[name]
-        refused = self.refusal(redis, name, request.epoch)
+        refused = self._refusal_of_call(redis, name, request)
         if refused:
             return (refused,), state
-        if request.number < record.last_call and Rule.OLD_CALLS not in self._left_out:
-            return ("old",), state
         if request.number == record.last_call and Rule.REPEATS not in self._left_out:
             # Its sender has had the answer, or has given the call up.
             return ("ok", ()), state
@@ -171,11 +175,9 @@ class Scripts:
     def _reconcile(self, state: State, request: Request) -> tuple[Answer, State]:
         name, redis = self._names[request.slot], state.redis
         record = redis.records[name]
-        refused = self.refusal(redis, name, request.epoch)
+        refused = self._refusal_of_call(redis, name, request)
         if refused:
             return (refused,), state
-        if request.number < record.last_call and Rule.OLD_CALLS not in self._left_out:
-            return ("old",), state
         jobs = redis.jobs
         foreign = tuple(
             held for held in request.items if not self._is_held(jobs[held[0]], name, request.epoch, held[1])
