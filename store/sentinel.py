@@ -102,13 +102,20 @@ class Survey:
         return StoreMisconfigured(sentence)
 
 
-class Sentinels:
-    """Asks the Sentinels in turn; who has answered last is asked first. Each is connected to for one question."""
+class _Asked:
+    """Owns whom to ask, in which order: who has answered last comes first. Each is connected to for one question."""
 
     def __init__(self, addresses: Sequence[Address], explain: Explain, options: Mapping[str, Any]) -> None:
         self._addresses = tuple(addresses)
         self._explain = explain
         self._options = options
+
+    def _prefer(self, first: Address) -> None:
+        self._addresses = (first, *(address for address in self._addresses if address != first))
+
+
+class Sentinels(_Asked):
+    """Asks the Sentinels in turn, for threads."""
 
     def discover_master(self, service: str) -> Address:
         """Return where the master is. Raises StoreUnavailable, StoreMisconfigured."""
@@ -121,18 +128,13 @@ class Sentinels:
                 survey.refused(address, self._explain(error))
                 continue
             if found is not None:
-                self._addresses = _with_first(self._addresses, address)
+                self._prefer(address)
                 return found
         raise survey.failure()
 
 
-class AsyncSentinels:
+class AsyncSentinels(_Asked):
     """Does the same in an asyncio loop."""
-
-    def __init__(self, addresses: Sequence[Address], explain: Explain, options: Mapping[str, Any]) -> None:
-        self._addresses = tuple(addresses)
-        self._explain = explain
-        self._options = options
 
     async def discover_master(self, service: str) -> Address:
         """Return where the master is. Raises StoreUnavailable, StoreMisconfigured."""
@@ -145,7 +147,7 @@ class AsyncSentinels:
                 survey.refused(address, self._explain(error))
                 continue
             if found is not None:
-                self._addresses = _with_first(self._addresses, address)
+                self._prefer(address)
                 return found
         raise survey.failure()
 
@@ -172,7 +174,3 @@ def _address(text: str) -> Address:
     if not parts.hostname:
         raise ValueError(f"{text!r} names no Sentinel")
     return parts.hostname, parts.port or DEFAULT_PORT
-
-
-def _with_first(addresses: Sequence[Address], first: Address) -> tuple[Address, ...]:
-    return (first, *(address for address in addresses if address != first))

@@ -89,6 +89,7 @@ class Session:
             inbox=self._lease.hint,
         )
         self._watchdog = Watchdog(self._exchange, partial(answers_ping, url, timeout_seconds=timeout), mine.lease)
+        self._tally = Tally(self._keeping.tally)
         self._lease.cancel = desk.cancel
         self._lease.fence_attempts = partial(desk.fence, mine.self_fence)
         self._lease.requests = Requests(
@@ -98,13 +99,16 @@ class Session:
             drain=drain_all,
             spawn=spawn,
         )
+        self._exchange.refused = stale.refused
+        self._exchange.complete = Routes(lambda: pool.catalogue, incarnation.declared, settings.jobs).complete
+        self._introduce()
+
+    def _introduce(self) -> None:
+        """Let the actors that this session has made know each other."""
         self._lease.last_call = self._exchange.last_call
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
-        self._tally = Tally(self._keeping.tally)
         self._exchange.settled = self._tally.settled
-        self._exchange.refused = stale.refused
-        self._exchange.complete = Routes(lambda: pool.catalogue, incarnation.declared, settings.jobs).complete
 
     @property
     def running(self) -> int:

@@ -1,13 +1,14 @@
 """What handlers write down themselves, where no fault of ours reaches: one line a begin, one line an end."""
 
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
+
+from jobworker.supervisor.board import boottime_ns
 
 #: `failed`: the handler raised, as it was asked to.
 Event = Literal["began", "ended", "failed"]
@@ -46,7 +47,7 @@ class Run(Struct):
 
 def boottime_ms() -> float:
     """Return the time that the ledger and the faults are told by."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1e6
+    return boottime_ns() / 1e6
 
 
 def append(path: Path, entry: Entry) -> None:
