@@ -3,26 +3,14 @@
 import os
 import subprocess
 import sys
+from typing import Final
 
 import pytest
 
-from benchmarks import (
-    cancel,
-    drain,
-    failover,
-    hangs,
-    idle,
-    kill,
-    memory,
-    output,
-    pickup,
-    posts,
-    recovery,
-    schedule,
-    startup,
-)
+from benchmarks import drain
+from benchmarks.__main__ import BY_NAME
 from benchmarks.peers import peer
-from benchmarks.rows import Measure
+from benchmarks.rows import Row
 from benchmarks.soak import soak
 from benchmarks.soak.jobs import KINDS
 from jobworker.store.sizing import usable_cpus
@@ -35,29 +23,34 @@ pytestmark = [pytest.mark.real, pytest.mark.usefixtures("shared_server")]
 IDLE = ("CPU of the supervisor", "wake-ups of the supervisor", "wake-ups of the workers")
 
 
-@pytest.mark.parametrize(
-    ("measure", "count", "names"),
-    [
-        (kill.measure, 1, ["loop", "regex", "stubborn", "tree", "tree, its last process"]),
-        (cancel.measure, 1, ["POST to the death of the tree"]),
-        (hangs.measure, 3, [f"3 trees, {what}" for what in ("the last dead", "each process", "lag of the loop")]),
-        (idle.measure, 2, [f"8 workers, {what}" for what in IDLE]),
-        (recovery.measure, 1, ["running again after kill -9"]),
-        (failover.measure, 1, [f"running again {where}" for where in ("elsewhere", "under the same name")]),
-        (schedule.measure, 2, ["due to start"]),
-        (pickup.measure, 1, ["POST to start", "enqueue to start"]),
-        (posts.measure, 1, ["1 API process", f"{max(2, len(usable_cpus()))} API processes"]),
-        (startup.measure, 1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
-        (memory.measure, 1, ["supervisor, 2 workers, spare", "supervisor alone", "API"]),
-        (drain.measure, 40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
-        (output.measure, 40, ["drain, 2 workers", "a receipt", f"{FLOOD}supervisor grows by", f"{FLOOD}{OTHERS}"]),
-    ],
-    ids=lambda value: value.__module__ if callable(value) else "",
-)
-def test_a_measurement_yields_its_rows(measure: Measure, count: int, names: list[str]) -> None:
-    rows = list(measure(count))
+#: By the measurement: how often, and the rows that it yields.
+ROWS: Final[dict[str, tuple[int, list[str]]]] = {
+    "kill": (1, ["loop", "regex", "stubborn", "tree", "tree, its last process"]),
+    "cancel": (1, ["POST to the death of the tree"]),
+    "hangs": (3, [f"3 trees, {what}" for what in ("the last dead", "each process", "lag of the loop")]),
+    "idle": (2, [f"8 workers, {what}" for what in IDLE]),
+    "recovery": (1, ["running again after kill -9"]),
+    "failover": (1, [f"running again {where}" for where in ("elsewhere", "under the same name")]),
+    "schedule": (2, ["due to start"]),
+    "pickup": (1, ["POST to start", "enqueue to start"]),
+    "posts": (1, ["1 API process", f"{max(2, len(usable_cpus()))} API processes"]),
+    "startup": (1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
+    "memory": (1, ["supervisor, 2 workers, spare", "supervisor alone", "API"]),
+    "drain": (40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
+    "output": (40, ["drain, 2 workers", "a receipt", f"{FLOOD}supervisor grows by", f"{FLOOD}{OTHERS}"]),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_measurement_yields_its_rows(name: str) -> None:
+    count, names = ROWS[name]
+    rows: list[Row] = list(BY_NAME[name].measure(count))
     assert [row.what.partition(": ")[2] for row in rows] == names
     assert all(row.value is not None for row in rows)
+
+
+def test_every_measurement_is_tried() -> None:
+    assert {*ROWS, "soak", "peer"} == set(BY_NAME)
 
 
 def test_after_a_short_soak_all_jobs_have_ended_and_nothing_has_grown() -> None:
