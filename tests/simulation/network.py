@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -10,24 +9,20 @@ import redis
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import ResponseError
 
-import jobworker.store.scripts
-from jobworker.store.scripts import script
 from tests.simulation.story import Story
 from tests.simulation.virtual_time import HERE, Host, SimulatedLoop
+from tests.support.scripts import CLOCK, PRELUDE, SCRIPTS
 
 #: What Redis's clock shows when a run begins.
 START_US: Final = 1_800_000_000_000_000
 #: As the setting redis.timeout.
 TIMEOUT_SECONDS: Final = 2.0
-_LUA: Final = Path(jobworker.store.scripts.__file__).parent / "lua"
 #: Scripts answer to the clock of the run, not to the server's.
-_PRELUDE: Final = """
-local server = redis
-local redis = {call = function(command, ...)
-  if command ~= 'TIME' then return server.call(command, ...) end
-  local clock_us = server.call('GET', 'test:clock')
-  return {string.sub(clock_us, 1, -7), string.sub(clock_us, -6)}
-end}
+_TIMED: Final = f"""{PRELUDE}
+local redis = {{call = function(command, ...)
+  if command == 'TIME' then return time() end
+  return server.call(command, ...)
+end}}
 """
 
 
@@ -48,12 +43,10 @@ class Server:
 
     def __init__(self, client: redis.Redis, *, edit: Callable[[str], str] = str) -> None:
         self.client: Any = client
-        self._names: dict[str, str] = {}
-        self._digests: dict[str, str] = {}
-        for file in sorted(_LUA.glob("*.lua")):
-            known = script(file.stem)
-            self._names[known.digest] = known.name
-            self._digests[known.digest] = self.client.script_load(_PRELUDE + edit(known.source))
+        #: Of the edited script, by that of the real one.
+        self._digests: dict[str, str] = {
+            digest: self.client.script_load(_TIMED + edit(known.source)) for digest, known in SCRIPTS.items()
+        }
         self.loop: SimulatedLoop
 
     def begin(self, loop: SimulatedLoop) -> None:
@@ -65,14 +58,14 @@ class Server:
         return START_US + round((self.loop.time() - 1000.0) * 1e6)
 
     def name_of(self, digest: str) -> str:
-        return self._names[digest]
+        return SCRIPTS[digest].name
 
     def run(self, lists: Sequence[str], digest: str, key_count: int, *arguments: Any) -> tuple[Any, bool]:
         """Run a script now; return its reply, and whether there is anything in any of these lists afterwards."""
         with self.client.pipeline(transaction=False) as pipeline:
-            pipeline.set("test:clock", self.now_us())
+            pipeline.set(CLOCK, self.now_us())
             pipeline.evalsha(self._digests[digest], key_count, *arguments)
-            pipeline.exists("test:clock", *lists)
+            pipeline.exists(CLOCK, *lists)
             _, reply, filled = pipeline.execute()
             return reply, filled > 1
 

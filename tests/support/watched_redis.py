@@ -4,21 +4,18 @@ They stand in for a client wherever only scripts are run. The source of each scr
 that answers TIME from a key and notes each change of a job's status, also those in the middle of a script.
 """
 
-from pathlib import Path
 from typing import Any
 
 import redis
 import redis.asyncio
 
-import jobworker.store.scripts
-from jobworker.store.scripts import script
 from tests.support.audit import audit
+from tests.support.scripts import CLOCK, PRELUDE, SCRIPTS
 
 #: Where the clock starts, in ms: a round number that is easy to see in a failure.
 START_MS = 1_800_000_000_000
 
-_PRELUDE = """
-local server = redis
+_NOTES = """
 local function note_status(key, ...)
   local id, fields = string.match(key, ':job:([^:]+)$'), {...}
   for i = 1, id and #fields or 0, 2 do
@@ -29,10 +26,7 @@ local function note_status(key, ...)
   end
 end
 local redis = {call = function(command, ...)
-  if command == 'TIME' then
-    local clock_us = server.call('GET', 'test:clock')
-    return {string.sub(clock_us, 1, -7), string.sub(clock_us, -6)}
-  end
+  if command == 'TIME' then return time() end
   if command == 'HSET' then note_status(...) end
   return server.call(command, ...)
 end}
@@ -49,7 +43,7 @@ class FrozenClock:
 
     def advance(self, ms: int) -> None:
         self.now_ms += ms
-        self._client.set("test:clock", self.now_ms * 1000)
+        self._client.set(CLOCK, self.now_ms * 1000)
 
 
 class WatchedRedis:
@@ -66,7 +60,7 @@ class WatchedRedis:
 
     def time(self) -> tuple[int, int]:
         """Return what the scripts see."""
-        clock_us: Any = self._client.get("test:clock")
+        clock_us: Any = self._client.get(CLOCK)
         return divmod(int(clock_us), 1_000_000)
 
     def __getattr__(self, name: str) -> Any:
@@ -91,8 +85,4 @@ class WatchedAsyncRedis:
 
 
 def _watched_source(digest: str) -> str:
-    return _PRELUDE + _SOURCES[digest]
-
-
-_LUA = Path(jobworker.store.scripts.__file__).parent / "lua"
-_SOURCES = {known.digest: known.source for known in (script(file.stem) for file in _LUA.glob("*.lua"))}
+    return PRELUDE + _NOTES + SCRIPTS[digest].source

@@ -5,13 +5,11 @@ The clock goes on between the two. What may tell of it afterwards is named; all 
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct, field
 
-import jobworker.store.scripts
 from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, BeatAnswer, Claim
@@ -26,12 +24,12 @@ from jobworker.store.roster import Roster
 from jobworker.store.states import Outcome
 from jobworker.store.stats import Sums
 from tests.support.redis_source import real_source
+from tests.support.scripts import WRITERS
 from tests.support.watched_redis import START_MS
 from tests.support.world import LEASE_MS, Supervisor, World, settling
 
 pytestmark = pytest.mark.real
 
-LUA = Path(jobworker.store.scripts.__file__).parent / "lua"
 KEEP_MS = 60_000
 #: Between a call and its repeat.
 LATER_MS = 1000
@@ -299,5 +297,4 @@ def test_a_call_whose_reply_was_lost_answers_the_same_when_it_is_repeated_and_is
 
 
 def test_every_script_that_changes_something_has_a_row() -> None:
-    scripts = {file.stem for file in LUA.glob("*.lua") if "Promise: changes nothing" not in file.read_text()}
-    assert {name.partition(",")[0] for name in ROWS} == scripts
+    assert {name.partition(",")[0] for name in ROWS} == WRITERS
