@@ -5,7 +5,7 @@ import contextvars
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -13,58 +13,11 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from jobworker.handlers import Fail, Job, Retry, SoftTimeout, handler
-from jobworker.handlers.registry import Registry
+from jobworker.handlers import Fail, Job, Retry
 from jobworker.store.states import Outcome
-from jobworker.supervisor.board import Board, boottime_ns
-from jobworker.supervisor.execution import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, Execution
-from jobworker.supervisor.messages import Assignment, Report
-
-
-class Bench:
-    """Runs functions as handlers, as a worker does."""
-
-    def __init__(self) -> None:
-        self.registry = Registry()
-        self.board = Board()
-        self.board.fence_ns = boottime_ns() + 10**12
-        self.nudges: list[int] = []
-        self.execution = Execution(self.registry, self.board, self.nudges.append)
-        self.number = 0
-
-    def declare(self, function: Callable[..., Any]) -> str:
-        self.number += 1
-        name = f"type-{self.number}"
-        with self.registry.collecting():
-            handler(name)(function)
-        return name
-
-    def assign(self, kind: str, payload: Any = None, **fields: Any) -> Report:
-        plain: dict[str, Any] = {
-            "id": "job-1",
-            "token": 5,
-            "type": kind,
-            "queue": "images",
-            "payload": msgspec.json.encode(payload),
-            "attempt": 2,
-            "max_attempts": 3,
-            "timeout_seconds": 60.0,
-            "created_ms": 1_700_000_000_500,
-        }
-        return self.execution.run(Assignment(**{**plain, **fields}))
-
-    def run(self, function: Callable[..., Any], payload: Any = None, **fields: Any) -> Report:
-        return self.assign(self.declare(function), payload, **fields)
-
-    def raised(self, error: BaseException) -> Report:
-        def fail() -> None:
-            raise error
-
-        return self.run(fail)
-
-    def close(self) -> None:
-        self.execution._runner.close()
-        self.board.close()
+from jobworker.supervisor.board import boottime_ns
+from jobworker.supervisor.execution import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+from tests.unit.supervisor.execution_bench import Bench
 
 
 @pytest.fixture
@@ -395,45 +348,3 @@ def test_an_ending_without_a_readable_reason_keeps_its_meaning(bench: Bench, err
     assert (report.outcome, report.final) == (Outcome.RAISED, final)
     assert report.error is not None
     assert report.error.type == type(error).__name__
-
-
-def test_what_was_submitted_goes_with_a_success(bench: Bench) -> None:
-    async def submit_async(payload: str, job: Job) -> str:
-        return job.submit("mail", payload, priority=3)
-
-    def submit(payload: str, job: Job) -> list[str]:
-        return [job.submit("mail", payload), job.submit("mail", payload)]
-
-    report = bench.run(submit, "a")
-    assert [(one.type, one.payload) for one in report.follow_ups] == [("mail", b'"a"')] * 2
-    assert msgspec.json.decode(report.result) == [one.id for one in report.follow_ups]
-    (mail,) = bench.run(submit_async, "b").follow_ups
-    assert (mail.payload, mail.priority, mail.id) == (b'"b"', 3, report.follow_ups[0].id)
-
-
-@pytest.mark.parametrize("fails", [lambda: Fail("no"), lambda: Retry(), lambda: SoftTimeout(), lambda: ValueError()])
-def test_with_a_failure_nothing_goes_that_was_submitted(bench: Bench, fails: Callable[[], BaseException]) -> None:
-    def submit(job: Job) -> None:
-        job.submit("mail")
-        raise fails()
-
-    assert bench.run(submit).follow_ups == ()
-
-
-def test_nor_with_a_result_that_cannot_be_stored(bench: Bench) -> None:
-    def submit(job: Job) -> object:
-        job.submit("mail")
-        return object()
-
-    report = bench.run(submit)
-    assert (report.outcome, report.follow_ups) == (Outcome.BAD_RESULT, ())
-
-
-def test_a_submission_out_of_range_is_a_failed_attempt_in_the_author_s_words(bench: Bench) -> None:
-    def submit(job: Job) -> None:
-        job.submit("mail", priority=11)
-
-    report = bench.run(submit)
-    assert (report.outcome, report.error and report.error.type) == (Outcome.RAISED, "InvalidSubmission")
-    assert report.error is not None
-    assert "Expected `int` <= 10, in its `priority`" in report.error.message

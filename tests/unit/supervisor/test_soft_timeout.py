@@ -13,33 +13,23 @@ from typing import Any
 import pytest
 
 from jobworker.handlers import Retry, SoftTimeout
-from jobworker.handlers.decorator import handler
-from jobworker.handlers.registry import Registry
 from jobworker.store.states import Outcome
-from jobworker.supervisor.board import Board, boottime_ns
-from jobworker.supervisor.execution import Execution
-from jobworker.supervisor.messages import Assignment, Report
+from jobworker.supervisor.messages import Report
 from jobworker.supervisor.process import SOFT_TIMEOUT_SIGNAL, do_nothing
+from tests.unit.supervisor.execution_bench import Bench
 
 TOKEN = 5
 
 
-class Bench:
+class Interruptions(Bench):
     """Runs functions with a soft timeout, and interrupts them as a supervisor does."""
 
     def __init__(self) -> None:
-        self.registry = Registry()
-        self.board = Board()
-        self.board.fence_ns = boottime_ns() + 10**12
-        self.execution = Execution(self.registry, self.board, lambda _: None)
+        super().__init__()
         self.events: list[str] = []
 
-    def run(self, function: Callable[..., Any], token: int = TOKEN) -> Report:
-        with self.registry.collecting():
-            handler(f"type-{id(function)}")(function)
-        kind = f"type-{id(function)}"
-        assignment = Assignment("job-1", token, kind, "default", b"null", 1, 3, 60.0, 0, soft_timeout_seconds=0.25)
-        return self.execution.run(assignment)
+    def run(self, function: Callable[..., Any], payload: Any = None, **fields: Any) -> Report:
+        return super().run(function, payload, **{"soft_timeout_seconds": 0.25, **fields})
 
     def interrupt(self, token: int = TOKEN) -> None:
         self.board.interrupted = token
@@ -63,21 +53,17 @@ class Bench:
         over.set()
         thread.join()
 
-    def close(self) -> None:
-        self.execution._runner.close()
-        self.board.close()
-
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench() -> Iterator[Interruptions]:
     before = signal.signal(SOFT_TIMEOUT_SIGNAL, do_nothing)
-    bench = Bench()
+    bench = Interruptions()
     yield bench
     bench.close()
     signal.signal(SOFT_TIMEOUT_SIGNAL, before)
 
 
-def test_a_handler_that_lets_it_pass_has_timed_out_with_its_own_traceback(bench: Bench) -> None:
+def test_a_handler_that_lets_it_pass_has_timed_out_with_its_own_traceback(bench: Interruptions) -> None:
     def work() -> None:
         bench.interrupt()
         while True:
@@ -93,7 +79,7 @@ def test_a_handler_that_lets_it_pass_has_timed_out_with_its_own_traceback(bench:
     assert report.receipt is not None
 
 
-def test_a_wait_ends(bench: Bench) -> None:
+def test_a_wait_ends(bench: Interruptions) -> None:
     def work() -> None:
         bench.waits.set()
         time.sleep(60)
@@ -102,7 +88,7 @@ def test_a_wait_ends(bench: Bench) -> None:
         assert bench.run(work).outcome is Outcome.TIMED_OUT
 
 
-def test_a_handler_may_catch_it_tidy_up_and_return(bench: Bench) -> None:
+def test_a_handler_may_catch_it_tidy_up_and_return(bench: Interruptions) -> None:
     def work() -> str:
         try:
             bench.interrupt()
@@ -115,7 +101,7 @@ def test_a_handler_may_catch_it_tidy_up_and_return(bench: Bench) -> None:
     assert (report.outcome, report.result) == (Outcome.SUCCEEDED, b'"half of it"')
 
 
-def test_what_the_handler_raises_instead_counts(bench: Bench) -> None:
+def test_what_the_handler_raises_instead_counts(bench: Interruptions) -> None:
     def work() -> None:
         try:
             bench.interrupt()
@@ -127,7 +113,7 @@ def test_what_the_handler_raises_instead_counts(bench: Bench) -> None:
     assert (report.outcome, report.retry_after_seconds) == (Outcome.RAISED, 7)
 
 
-def test_except_exception_does_not_swallow_it_and_finally_runs(bench: Bench) -> None:
+def test_except_exception_does_not_swallow_it_and_finally_runs(bench: Interruptions) -> None:
     def work() -> None:
         try:
             bench.interrupt()
@@ -141,7 +127,7 @@ def test_except_exception_does_not_swallow_it_and_finally_runs(bench: Bench) -> 
     assert bench.events == ["tidied up"]
 
 
-def test_a_signal_for_another_attempt_interrupts_nobody(bench: Bench) -> None:
+def test_a_signal_for_another_attempt_interrupts_nobody(bench: Interruptions) -> None:
     def work() -> str:
         bench.interrupt(TOKEN - 1)
         return "undisturbed"
@@ -149,14 +135,14 @@ def test_a_signal_for_another_attempt_interrupts_nobody(bench: Bench) -> None:
     assert bench.run(work).result == b'"undisturbed"'
 
 
-def test_a_signal_after_the_end_hits_neither_us_nor_the_next_job(bench: Bench) -> None:
+def test_a_signal_after_the_end_hits_neither_us_nor_the_next_job(bench: Interruptions) -> None:
     assert bench.run(lambda: 1).result == b"1"
     bench.interrupt()
-    assert bench.run(lambda: 2, TOKEN + 1).result == b"2"
+    assert bench.run(lambda: 2, token=TOKEN + 1).result == b"2"
     bench.interrupt()
 
 
-def test_a_result_is_not_lost_by_a_signal_at_any_moment(bench: Bench) -> None:
+def test_a_result_is_not_lost_by_a_signal_at_any_moment(bench: Interruptions) -> None:
     """A tracer stands in for the kernel at every line of ours that runs while the handler may be interrupted."""
     for line in range(40):
         seen = _interrupt_at_line(bench, line)
@@ -165,7 +151,7 @@ def test_a_result_is_not_lost_by_a_signal_at_any_moment(bench: Bench) -> None:
     assert line > 5
 
 
-def _interrupt_at_line(bench: Bench, number: int) -> bool:
+def _interrupt_at_line(bench: Interruptions, number: int) -> bool:
     """Run a job and interrupt it at the n-th line that `guarded` runs; return whether it has so many."""
     bench.board.interrupted = 0
     count = 0
@@ -194,12 +180,12 @@ def _interrupt_at_line(bench: Bench, number: int) -> bool:
     return count > number
 
 
-def test_a_signal_before_the_handler_began_is_not_lost(bench: Bench) -> None:
+def test_a_signal_before_the_handler_began_is_not_lost(bench: Interruptions) -> None:
     bench.board.interrupted = TOKEN
     assert bench.run(lambda: "result").outcome is Outcome.TIMED_OUT
 
 
-def test_a_handler_that_took_the_signal_for_itself_is_put_right_by_the_next_attempt(bench: Bench) -> None:
+def test_a_handler_that_took_the_signal_for_itself_is_put_right_by_the_next_attempt(bench: Interruptions) -> None:
     bench.run(lambda: signal.signal(SOFT_TIMEOUT_SIGNAL, do_nothing) and None)
 
     def work() -> None:
@@ -209,7 +195,7 @@ def test_a_handler_that_took_the_signal_for_itself_is_put_right_by_the_next_atte
     assert bench.run(work).outcome is Outcome.TIMED_OUT
 
 
-def test_a_coroutine_is_interrupted_at_its_next_await(bench: Bench) -> None:
+def test_a_coroutine_is_interrupted_at_its_next_await(bench: Interruptions) -> None:
     async def work() -> None:
         bench.interrupt()
         bench.events.append("goes on until it waits")
@@ -231,7 +217,7 @@ def test_a_coroutine_is_interrupted_at_its_next_await(bench: Bench) -> None:
     assert "CancelledError" not in report.error.traceback
 
 
-def test_a_coroutine_that_sleeps_is_woken(bench: Bench) -> None:
+def test_a_coroutine_that_sleeps_is_woken(bench: Interruptions) -> None:
     async def work() -> str:
         bench.waits.set()
         try:
@@ -245,7 +231,7 @@ def test_a_coroutine_that_sleeps_is_woken(bench: Bench) -> None:
         assert bench.run(work).result == b'"woken once"'
 
 
-def test_a_handler_that_tidies_up_is_not_interrupted_again(bench: Bench) -> None:
+def test_a_handler_that_tidies_up_is_not_interrupted_again(bench: Interruptions) -> None:
     def work() -> str:
         try:
             bench.waits.set()
@@ -259,7 +245,7 @@ def test_a_handler_that_tidies_up_is_not_interrupted_again(bench: Bench) -> None
         assert bench.run(work).result == b'"interrupted once"'
 
 
-def test_what_a_coroutine_awaits_together_is_cancelled_and_itself_interrupted(bench: Bench) -> None:
+def test_what_a_coroutine_awaits_together_is_cancelled_and_itself_interrupted(bench: Interruptions) -> None:
     async def part() -> None:
         try:
             await asyncio.sleep(60)
@@ -282,7 +268,7 @@ def test_what_a_coroutine_awaits_together_is_cancelled_and_itself_interrupted(be
     assert bench.events == ["cancelled", "cancelled"]
 
 
-def test_a_coroutine_has_its_result_and_its_errors_as_ever(bench: Bench) -> None:
+def test_a_coroutine_has_its_result_and_its_errors_as_ever(bench: Interruptions) -> None:
     async def work() -> list[int]:
         return await asyncio.gather(*(asyncio.sleep(0.001, number) for number in range(3)))
 
@@ -296,7 +282,7 @@ def test_a_coroutine_has_its_result_and_its_errors_as_ever(bench: Bench) -> None
     assert (report.outcome, report.error.type) == (Outcome.RAISED, "ValueError")
 
 
-def test_a_coroutine_that_waits_for_a_thread_is_interrupted_and_does_not_wait_for_it(bench: Bench) -> None:
+def test_a_coroutine_that_waits_for_a_thread_is_interrupted_and_does_not_wait_for_it(bench: Interruptions) -> None:
     gate = threading.Event()
 
     async def work() -> str:
@@ -316,7 +302,7 @@ def test_a_coroutine_that_waits_for_a_thread_is_interrupted_and_does_not_wait_fo
     assert took_seconds < 15
 
 
-def test_a_coroutine_that_is_cancelled_by_itself_is_not_interrupted(bench: Bench) -> None:
+def test_a_coroutine_that_is_cancelled_by_itself_is_not_interrupted(bench: Interruptions) -> None:
     async def work() -> str:
         task = asyncio.current_task()
         assert task is not None
@@ -330,7 +316,7 @@ def test_a_coroutine_that_is_cancelled_by_itself_is_not_interrupted(bench: Bench
     assert bench.run(work).result == b'"cancelled"'
 
 
-def test_a_late_interruption_hits_no_coroutine_of_the_next_job(bench: Bench) -> None:
+def test_a_late_interruption_hits_no_coroutine_of_the_next_job(bench: Interruptions) -> None:
     async def work() -> str:
         bench.interrupt()
         return "in time"
@@ -340,4 +326,4 @@ def test_a_late_interruption_hits_no_coroutine_of_the_next_job(bench: Bench) -> 
         return "undisturbed"
 
     assert bench.run(work).result == b'"in time"'
-    assert bench.run(following, TOKEN + 1).result == b'"undisturbed"'
+    assert bench.run(following, token=TOKEN + 1).result == b'"undisturbed"'

@@ -8,25 +8,15 @@ from typing import Any
 
 import pytest
 
-from jobworker.handlers.decorator import handler
-from jobworker.handlers.registry import Registry
 from jobworker.store.states import Outcome
-from jobworker.supervisor.board import Board, boottime_ns
-from jobworker.supervisor.execution import Execution
-from jobworker.supervisor.messages import Assignment
 from jobworker.supervisor.tasks import MOST_FRAMES, TASKS_SIGNAL
+from tests.unit.supervisor.execution_bench import Bench
 
 TOKEN = 5
 
 
-class Bench:
+class Questioner(Bench):
     """Runs a coroutine function as a handler, and asks where it is when its loop has nothing else to do."""
-
-    def __init__(self) -> None:
-        self.registry = Registry()
-        self.board = Board()
-        self.board.fence_ns = boottime_ns() + 10**12
-        self.execution = Execution(self.registry, self.board, lambda _: None)
 
     def ask(self, function: Callable[[], Coroutine[Any, Any, Any]], soft_timeout_seconds: float | None = None) -> str:
         async def asked() -> None:
@@ -37,24 +27,17 @@ class Bench:
             asyncio.get_running_loop().call_later(0.03, task.cancel)
             await function()
 
-        with self.registry.collecting():
-            handler("asked")(asked)
-        assignment = Assignment(
-            *("job-1", TOKEN, "asked", "default", b"null", 1, 3, 60.0, 0),
-            soft_timeout_seconds=soft_timeout_seconds,
-        )
-        assert self.execution.run(assignment).outcome is Outcome.RAISED
+        assert self.run(asked, soft_timeout_seconds=soft_timeout_seconds).outcome is Outcome.RAISED
         return self.board.read_tasks(TOKEN) or ""
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
+def bench() -> Iterator[Questioner]:
+    bench = Questioner()
     before = signal.signal(TASKS_SIGNAL, bench.execution.tasks.tell)
     yield bench
     signal.signal(TASKS_SIGNAL, before)
-    bench.execution._runner.close()
-    bench.board.close()
+    bench.close()
 
 
 async def waits() -> None:
@@ -72,7 +55,7 @@ def names(section: str) -> list[str]:
 
 @pytest.mark.parametrize("soft_timeout_seconds", [None, 60.0])
 def test_a_coroutine_that_waits_tells_what_it_awaits_and_nothing_of_ours(
-    bench: Bench, soft_timeout_seconds: float | None
+    bench: Questioner, soft_timeout_seconds: float | None
 ) -> None:
     told = bench.ask(waits, soft_timeout_seconds)
     assert told.startswith("Task of the job (most recent call first):\n")
@@ -81,7 +64,7 @@ def test_a_coroutine_that_waits_tells_what_it_awaits_and_nothing_of_ours(
     assert "/supervisor/execution.py" not in told
 
 
-def test_other_tasks_follow_that_of_the_job(bench: Bench) -> None:
+def test_other_tasks_follow_that_of_the_job(bench: Questioner) -> None:
     async def gathers() -> None:
         await asyncio.gather(waits(), deepens(1))
 
@@ -91,13 +74,13 @@ def test_other_tasks_follow_that_of_the_job(bench: Bench) -> None:
     assert all(other.startswith("Task Task-") for other in others)
 
 
-def test_of_many_frames_the_innermost_are_told_and_how_many_more_there_are(bench: Bench) -> None:
+def test_of_many_frames_the_innermost_are_told_and_how_many_more_there_are(bench: Questioner) -> None:
     *frames, more = names(bench.ask(lambda: deepens(3 * MOST_FRAMES)))
     assert frames[:3] == ["sleep", "waits", "deepens"]
     assert len(frames) == MOST_FRAMES
     assert more == f"  … {3 * MOST_FRAMES + 4 - MOST_FRAMES} more frames"
 
 
-def test_who_runs_no_coroutine_tells_nothing(bench: Bench) -> None:
+def test_who_runs_no_coroutine_tells_nothing(bench: Questioner) -> None:
     os.kill(os.getpid(), TASKS_SIGNAL)
     assert bench.board.read_tasks(TOKEN) is None
