@@ -25,6 +25,7 @@ from tests.support.snapshot import changes, snapshot
 from tests.support.watched_redis import FrozenClock, WatchedAsyncRedis, WatchedRedis
 
 LEASE_MS = 15_000
+BEAT_MS = 3000
 
 
 class World:
@@ -82,6 +83,14 @@ class World:
 
     def advance(self, ms: int) -> None:
         self.clock.advance(ms)
+
+    def live(self, ms: int, *supervisors: "Supervisor") -> None:
+        """Let time pass while these beat, and nobody is reaped."""
+        for _ in range(ms // BEAT_MS):
+            self.advance(BEAT_MS)
+            for supervisor in supervisors:
+                assert supervisor.beat().reaped == 0
+        self.advance(ms % BEAT_MS)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all keys without their base."""

@@ -6,25 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobworker.store.claims import Attempted, Claim, Wanted
+from jobworker.store.claims import Attempted
 from jobworker.store.errors import Reaped
 from jobworker.store.ids import new_job_id
 from jobworker.store.incarnation import Terms
 from jobworker.store.job import NewJob
 from jobworker.store.states import Outcome
 from tests.support.watched_redis import START_MS
-from tests.support.world import LEASE_MS, Supervisor, World, settling
-
-BEAT_MS = 3000
-
-
-def live(world: World, ms: int, *supervisors: Supervisor) -> None:
-    """Let time pass while these beat."""
-    for _ in range(ms // BEAT_MS):
-        world.advance(BEAT_MS)
-        for supervisor in supervisors:
-            assert supervisor.beat().reaped == 0
-    world.advance(ms % BEAT_MS)
+from tests.support.world import BEAT_MS, LEASE_MS, Supervisor, World, settling
 
 
 def orphan(world: World, count: int = 1, **options: Any) -> tuple[Supervisor, Supervisor]:
@@ -36,10 +25,10 @@ def orphan(world: World, count: int = 1, **options: Any) -> tuple[Supervisor, Su
 
 def die(world: World, count: int, dead: Supervisor, *heirs: Supervisor, **options: Any) -> None:
     """Let the lease of one supervisor end over its jobs, while others have lived long beside it."""
-    live(world, 2 * LEASE_MS, dead, *heirs)
+    world.live(2 * LEASE_MS, dead, *heirs)
     world.store.enqueue([NewJob(**{"id": new_job_id(), "type": "echo", **options}) for _ in range(count)])
     assert len(dead.claim(count)) == count
-    live(world, LEASE_MS - BEAT_MS, *heirs)
+    world.live(LEASE_MS - BEAT_MS, *heirs)
     world.advance(BEAT_MS)
 
 
@@ -128,7 +117,7 @@ def test_a_supervisor_that_has_not_held_its_lease_for_a_full_term_reaps_nobody(w
     world.advance(-1)
     heir.beat()
     newcomer = world.register("newcomer")
-    live(world, LEASE_MS - BEAT_MS, newcomer)
+    world.live(LEASE_MS - BEAT_MS, newcomer)
     world.advance(BEAT_MS - 1)
     answer = newcomer.beat()
     assert (answer.reaped, answer.reap_in_ms) == (0, 1)
@@ -140,11 +129,11 @@ def test_a_supervisor_that_has_not_held_its_lease_for_a_full_term_reaps_nobody(w
 def test_a_gap_in_ones_own_lease_begins_the_term_anew(world: World) -> None:
     dead, heir = orphan(world)
     other = world.register("other")
-    live(world, LEASE_MS - BEAT_MS, other)
+    world.live(LEASE_MS - BEAT_MS, other)
     world.advance(BEAT_MS)
     assert world.snapshot()["supervisor:heir"]["lease_end"] == str(world.clock.now_ms - BEAT_MS)
     assert heir.beat().reaped == 0
-    live(world, LEASE_MS - BEAT_MS, heir)
+    world.live(LEASE_MS - BEAT_MS, heir)
     world.advance(BEAT_MS)
     assert heir.beat().reaped == 1
     assert running(world, dead) == 0
@@ -153,13 +142,13 @@ def test_a_gap_in_ones_own_lease_begins_the_term_anew(world: World) -> None:
 def test_after_a_silence_of_everybody_nobody_is_reaped_for_a_full_term(world: World) -> None:
     """Leases of the living ended meanwhile as well: they get the time to come back."""
     first, second = world.register("first"), world.register("second", terms=Terms(lease_ms=2 * LEASE_MS))
-    live(world, 2 * LEASE_MS, first, second)
+    world.live(2 * LEASE_MS, first, second)
     world.enqueue()
     first.claim_one()
     world.advance(LEASE_MS + 1)
     assert second.beat().reaped == 0
     assert first.beat().running == 1
-    live(world, 3 * LEASE_MS, first, second)
+    world.live(3 * LEASE_MS, first, second)
     assert running(world, first) == 1
 
 
@@ -167,7 +156,7 @@ def test_after_a_silence_who_does_not_come_back_is_reaped_a_term_later(world: Wo
     dead, heir = orphan(world)
     world.advance(LEASE_MS // 2 + 1 - BEAT_MS)
     assert heir.beat().reap_in_ms == LEASE_MS
-    live(world, LEASE_MS - BEAT_MS, heir)
+    world.live(LEASE_MS - BEAT_MS, heir)
     world.advance(BEAT_MS)
     assert heir.beat().reaped == 1
     assert running(world, dead) == 0
@@ -183,12 +172,12 @@ def test_a_silence_of_half_a_lease_is_not_one(world: World) -> None:
 
 def test_a_step_of_the_clock_reaps_nobody(world: World) -> None:
     first, second = world.register("first"), world.register("second")
-    live(world, 2 * LEASE_MS, first, second)
+    world.live(2 * LEASE_MS, first, second)
     world.enqueue()
     first.claim_one()
     world.advance(3_600_000)
     assert second.beat().reaped == 0
-    live(world, 2 * LEASE_MS, first, second)
+    world.live(2 * LEASE_MS, first, second)
     assert running(world, first) == 1
 
 
@@ -209,7 +198,7 @@ def test_with_proof_of_death_of_one_name_no_other_name_is_reaped(world: World) -
     world.advance(1)
     old.beat()
     new = world.register("alpha", lock_id="lock-2", proofs=["lock-1"])
-    live(world, 2 * BEAT_MS, new)
+    world.live(2 * BEAT_MS, new)
     world.advance(LEASE_MS - 2 * BEAT_MS - 1)
     assert new.beat().reaped == 0
     assert running(world, stranger) == 1
@@ -222,7 +211,7 @@ def test_without_proof_earlier_epochs_of_the_name_wait_for_the_full_term(world: 
     world.advance(LEASE_MS)
     new = world.register("alpha")
     assert new.beat().reap_in_ms == LEASE_MS
-    live(world, LEASE_MS - BEAT_MS, new)
+    world.live(LEASE_MS - BEAT_MS, new)
     assert running(world, old) == 1
     world.advance(BEAT_MS)
     assert new.beat().reaped == 1
@@ -230,7 +219,7 @@ def test_without_proof_earlier_epochs_of_the_name_wait_for_the_full_term(world: 
 
 def test_a_superseded_epoch_is_reaped_by_anybody_who_may(world: World) -> None:
     old, heir = world.register("alpha", lock_id="lock-1"), world.register("heir")
-    live(world, 2 * LEASE_MS, old, heir)
+    world.live(2 * LEASE_MS, old, heir)
     world.enqueue()
     old.claim_one()
     world.register("alpha", lock_id="lock-2", proofs=["lock-1"])
@@ -269,11 +258,11 @@ def test_the_first_step_of_reaping_ends_the_epoch_before_the_others_move_a_job(w
 
 def test_two_that_died_together_are_reaped_by_two_beats_in_a_row(world: World) -> None:
     first, second, heir = (world.register(name) for name in ("first", "second", "heir"))
-    live(world, 2 * LEASE_MS, first, second, heir)
+    world.live(2 * LEASE_MS, first, second, heir)
     for supervisor in (first, second):
         world.enqueue()
         supervisor.claim_one()
-    live(world, LEASE_MS - BEAT_MS, heir)
+    world.live(LEASE_MS - BEAT_MS, heir)
     world.advance(BEAT_MS)
     answer = heir.beat()
     assert (answer.reaped, answer.reap_in_ms) == (1, 0)
@@ -292,10 +281,10 @@ def test_being_lost_spends_crashes_and_ends_as_a_crash_loop(world: World) -> Non
 def test_a_lost_job_without_a_budget_goes_by_the_reapers_terms(world: World) -> None:
     dead = world.register("dead")
     heir = world.register("heir", terms=Terms(lease_ms=LEASE_MS, max_crashes=1))
-    live(world, 2 * LEASE_MS, dead, heir)
+    world.live(2 * LEASE_MS, dead, heir)
     world.enqueue()
     dead.claim_one()
-    live(world, LEASE_MS - BEAT_MS, heir)
+    world.live(LEASE_MS - BEAT_MS, heir)
     world.advance(BEAT_MS)
     heir.beat()
     assert len(world.snapshot()["ended:failed"]) == 1
@@ -351,69 +340,3 @@ def test_a_job_whose_supervisors_name_was_taken_over_says_so(world: World) -> No
     assert attempt.detail.error.message == (
         "the supervisor alpha was lost: it has ended, and a successor has taken its name"
     )
-
-
-def claim_beyond(dead: Supervisor, beyond: int) -> list[Claim]:
-    """Claim one job for an idle worker, and so many more for the same."""
-    return dead.exchange(want=[Wanted(7)] * (1 + beyond)).claims
-
-
-def die_with(world: World, dead: Supervisor, heir: Supervisor) -> None:
-    live(world, LEASE_MS - BEAT_MS, heir)
-    world.advance(BEAT_MS)
-    heir.beat()
-
-
-def test_what_was_claimed_beyond_the_idle_workers_is_reaped_free(world: World) -> None:
-    dead, heir = world.register("dead"), world.register("heir")
-    live(world, 2 * LEASE_MS, dead, heir)
-    ids = [world.enqueue() for _ in range(3)]
-    claims = claim_beyond(dead, 2)
-    assert [claim.id for claim in claims] == ids
-    die_with(world, dead, heir)
-    records = [world.store.get(job_id) for job_id in ids]
-    assert [(one.status, one.crashes, one.attempt, len(one.attempts)) for one in records] == [
-        ("pending", 1, 1, 1),
-        ("pending", 0, 0, 0),
-        ("pending", 0, 0, 0),
-    ]
-    # It keeps its place in line, and its token counts no more.
-    assert world.order_of() == ids
-    assert heir.settle(claims[1], Outcome.SUCCEEDED) == "stale"
-
-
-def test_only_the_first_reaping_is_free(world: World) -> None:
-    dead, heir = world.register("dead"), world.register("heir")
-    live(world, 2 * LEASE_MS, dead, heir)
-    _, job_id = world.enqueue(priority=9), world.enqueue()
-    crashes = []
-    for _ in range(2):
-        assert claim_beyond(dead, 1)[1].id == job_id
-        die_with(world, dead, heir)
-        crashes.append(world.store.get(job_id).crashes)
-        dead = world.register("dead")
-    assert crashes == [0, 1]
-
-
-def test_once_it_is_claimed_for_an_idle_worker_its_loss_is_a_loss(world: World) -> None:
-    dead, heir = world.register("dead"), world.register("heir")
-    live(world, 2 * LEASE_MS, dead, heir)
-    first, job_id = world.enqueue(priority=9), world.enqueue()
-    kept, beyond = claim_beyond(dead, 1)
-    dead.settle(beyond, Outcome.RECALLED)
-    assert dead.claim_one().id == job_id
-    die_with(world, dead, heir)
-    assert [world.store.get(one).crashes for one in (first, job_id)] == [1, 1]
-    assert kept.id == first
-
-
-def test_a_retry_forgets_that_it_was_forgiven(world: World) -> None:
-    dead, heir = world.register("dead"), world.register("heir")
-    live(world, 2 * LEASE_MS, dead, heir)
-    _, job_id = world.enqueue(priority=9), world.enqueue()
-    claim_beyond(dead, 1)
-    die_with(world, dead, heir)
-    assert world.snapshot()[f"job:{job_id}"]["ahead"] == "0"
-    world.store.cancel(job_id)
-    world.store.retry(job_id)
-    assert "ahead" not in world.snapshot()[f"job:{job_id}"]
