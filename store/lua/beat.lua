@@ -11,6 +11,7 @@
 -- include: relief
 -- include: clock
 -- include: queueing
+-- include: closing
 -- include: ending
 -- include: holding
 -- include: appending

@@ -5,6 +5,7 @@
 -- Returns {'cancelled'} | {'cancelling'} | {'ended', status} | {'missing'}
 -- include: relief
 -- include: clock
+-- include: closing
 -- include: ending
 -- include: hint
 local job, scheduled, expiring = KEYS[1], KEYS[2], KEYS[3]

@@ -16,6 +16,7 @@
 -- include: clock
 -- include: arguments
 -- include: queueing
+-- include: closing
 -- include: ending
 -- include: holding
 -- include: appending

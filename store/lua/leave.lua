@@ -6,6 +6,7 @@
 -- include: relief
 -- include: clock
 -- include: queueing
+-- include: closing
 -- include: ending
 -- include: holding
 -- include: appending

@@ -7,6 +7,7 @@
 --       10 … fields of a job
 -- Returns {now ms, index walked, {score, id} to go on behind or {} at the end, {{id, value…}…}}
 -- include: clock
+-- include: closing
 -- include: ending
 -- include: merging
 local queues, created, scheduled, expiring, supervisors = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

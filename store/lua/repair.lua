@@ -6,6 +6,7 @@
 -- Returns 'agrees' | 'filed' | 'put_back' | 'removed' | 'damaged'
 -- include: clock
 -- include: queueing
+-- include: closing
 -- include: ending
 -- include: holding
 -- include: appending

@@ -6,6 +6,7 @@
 -- Returns {'ok'} | {'missing'} | {'not_ended', status}
 -- include: clock
 -- include: queueing
+-- include: closing
 -- include: ending
 -- include: ended
 local job, meta = KEYS[1], KEYS[2]

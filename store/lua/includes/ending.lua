@@ -61,11 +61,13 @@ end
 local function end_job(base, id, status, limits)
   local job = base .. 'job:' .. id
   -- Readers have seen it as expired since then, whenever we come.
-  local ended_ms = status == 'expired' and redis.call('HGET', job, 'expires_ms') or integer(now)
+  local found = redis.call('HMGET', job, 'expires_ms', 'log_bytes', 'at_end')
+  local ended_ms = status == 'expired' and found[1] or integer(now)
   redis.call('HSET', job, 'status', status, 'ended_ms', ended_ms)
-  expire_record(job, status, limits, redis.call('HGET', job, 'log_bytes'))
+  expire_record(job, status, limits, found[2])
   redis.call('ZREM', base .. 'expiring', id)
   file_ended(base, status, {id}, limits, ended_ms)
+  close_job(base, id, status, found[3])
 end
 
 -- A job expires when its time has passed and no attempt has been spent on it.

@@ -35,7 +35,7 @@ end
 -- What ending any attempt needs to know of its job, and what else if it did not succeed. Nearly all succeed, and each
 -- field read costs.
 local HELD_FIELDS = {'status', 'owner', 'epoch', 'token', 'attempt', 'unhandled_ms', 'cancel_requested_ms',
-  'log_bytes'}
+  'log_bytes', 'at_end'}
 local UNFINISHED_FIELDS = {'queue', 'priority', 'sequence', 'failures', 'crashes', 'max_attempts', 'max_crashes',
   'started_ms', 'worker', 'expires_ms', 'attempts_kept', 'ahead'}
 
@@ -113,6 +113,7 @@ local function move(holder, id, fields, attempt, spent, status, set, gone)
   expire_record(job, status, holder.limits, fields.log_bytes or attempt.log)
   holder.ended[status] = holder.ended[status] or {}
   table.insert(holder.ended[status], id)
+  close_job(holder.base, id, status, fields.at_end)
 end
 
 -- Counts what the attempt spends of the job's budgets.

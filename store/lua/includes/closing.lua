@@ -1,0 +1,18 @@
+-- What else happens when a job ends for good, for those that have something to be done then.
+
+-- `at_end` of its record holds one letter for each; nearly all jobs have none, and cost nothing.
+-- letter -> function(base, id, status)
+local AT_END = {}
+
+-- Has something done when the job ends; a letter that is there already stays.
+local function at_end(job, letter)
+  local letters = redis.call('HGET', job, 'at_end') or ''
+  if not string.find(letters, letter, 1, true) then redis.call('HSET', job, 'at_end', letters .. letter) end
+end
+
+-- Does it; the record says already how the job ended.
+local function close_job(base, id, status, letters)
+  for letter in string.gmatch(letters or '', '.') do
+    if AT_END[letter] then AT_END[letter](base, id, status) end
+  end
+end
