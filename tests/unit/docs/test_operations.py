@@ -11,7 +11,7 @@ from tests.support.stage import PERMISSIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "operations.md").read_text()
-FOLDERS = ("api", "cli", "handlers", "store", "supervisor")
+FOLDERS = ("api", "cli", "client", "handlers", "store", "supervisor")
 
 
 @pytest.fixture(scope="module")
