@@ -22,7 +22,7 @@ _NOTHING: Final = "-"
 @with_settings("client")
 def queues(loaded: Loaded, as_json: bool) -> None:
     """List the queues: what waits, since when, and who serves it."""
-    _show(loaded, "/queues", _QUEUES, as_json=as_json)
+    _show(loaded, "/queues", QUEUES, as_json=as_json)
 
 
 @click.command()
@@ -30,7 +30,7 @@ def queues(loaded: Loaded, as_json: bool) -> None:
 @with_settings("client")
 def workers(loaded: Loaded, as_json: bool) -> None:
     """List the worker processes and what each runs now."""
-    _show(loaded, "/workers", _WORKERS, as_json=as_json)
+    _show(loaded, "/workers", WORKERS, as_json=as_json)
 
 
 @click.command()
@@ -96,7 +96,7 @@ def _timeout(seconds: float | None) -> str:
     return "none" if seconds is None else duration(seconds)
 
 
-_QUEUES: Final = (
+QUEUES: Final = (
     Column("QUEUE", _field("name")),
     Column("PENDING", _field("pending"), right=True),
     Column("OLDEST", _field("oldest_seconds", duration), right=True),
@@ -104,7 +104,7 @@ _QUEUES: Final = (
     Column("SERVED BY", _field("supervisors", _names)),
     Column("PAUSED", _field("pause", describe_pause)),
 )
-_WORKERS: Final = (
+WORKERS: Final = (
     Column("SUPERVISOR", _field("supervisor")),
     Column("PID", _field("pid"), right=True),
     Column("STATE", _field("state")),

@@ -7,6 +7,7 @@ import msgspec
 
 from jobworker.cli.output import printable
 from jobworker.cli.pause import describe_pause
+from jobworker.cli.quantity import duration, size
 
 #: What stands first, where the API's answer has a value for it.
 _FACTS: Final = {
@@ -61,15 +62,14 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
     if pause is not None:
         yield "paused", printable(describe_pause(pause))
     yield from ((label, printable(str(job[name]))) for name, label in _FACTS.items() if job.get(name) is not None)
-    if job.get("progress"):
-        yield "progress", printable(_progress(job["progress"]))
-    if job.get("log_bytes"):
-        yield "output", f"{job['log_bytes']:,} bytes (jobworker log {job['id']})"
+    yield from _told(job)
     yield "attempts", _budgets(job)
     for attempt in job["attempts"]:
         yield from _attempt(attempt)
     yield from _stack(job.get("stack"))
     yield from _durations(job)
+    if job.get("receipt"):
+        yield "cost", _receipt(job["receipt"])
     yield "payload", _json(job.get("payload"))
     if job.get("error"):
         yield "error", printable(_error(job["error"]))
@@ -77,12 +77,31 @@ def _rows(job: dict[str, Any], pause: dict[str, Any] | None) -> Iterator[tuple[s
         yield "result", _json(job.get("result"))
 
 
+def _told(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if job.get("tags"):
+        yield "tags", printable(" ".join(job["tags"]))
+    if job.get("progress"):
+        yield "progress", printable(_progress(job["progress"]))
+    if job.get("log_bytes"):
+        yield "output", f"{job['log_bytes']:,} bytes (jobworker log {job['id']})"
+
+
 def _attempt(attempt: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield _ordinal(attempt), printable(_verdict(attempt))
+    if attempt.get("started_at"):
+        yield "    at", f"{attempt['started_at']} to {attempt['ended_at']}"
+    if attempt.get("receipt"):
+        yield "    cost", _receipt(attempt["receipt"])
     if attempt.get("stack"):
         yield "    hung in", printable(attempt["stack"])
     if attempt.get("no_stack"):
         yield "    no stack", printable(attempt["no_stack"])
+
+
+def _receipt(receipt: dict[str, Any]) -> str:
+    user, system = duration(receipt["cpu_user_seconds"]), duration(receipt["cpu_system_seconds"])
+    peak = receipt["peak_rss_bytes"]
+    return f"{user} CPU, {system} in the kernel" + ("" if peak is None else f", at most {size(peak)}")
 
 
 def _stack(taken: dict[str, Any] | None) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from jobworker.cli.stats import stats
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
 from jobworker.cli.up import up
+from jobworker.cli.watch import watch
 from jobworker.store.errors import BadSetting, StoreUnavailable
 
 #: The roots of the errors that are answers, not bugs.
@@ -48,7 +49,7 @@ def cli() -> None:
 
 
 _JOBS = (submit, job, jobs, log, stack, cancel, retry, delete, pause, resume)
-_FLEET = (queues, workers, handlers, supervisors, scale, drain, stats)
+_FLEET = (queues, workers, handlers, supervisors, scale, drain, stats, watch)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck, chaos):
     cli.add_command(_command)

@@ -25,7 +25,7 @@ def stats(loaded: Loaded, day: bool, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        show(_COLUMNS, answer["day" if day else "hour"]["types"])
+        show(COLUMNS, answer["day" if day else "hour"]["types"])
 
 
 def _outcomes(item: dict[str, Any]) -> str:
@@ -36,7 +36,7 @@ def _peak(item: dict[str, Any]) -> str:
     return "-" if item["peak_rss_bytes"] is None else size(item["peak_rss_bytes"])
 
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     Column("TYPE", lambda item: item["type"]),
     Column("RUNS", lambda item: str(item["runs"]), right=True),
     Column("MEAN", lambda item: duration(item["mean_wall_seconds"]), right=True),

@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from msgspec import Struct
 
 from jobworker.cli.output import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 #: Wider than any row.
 _WIDE: Final = 10_000
@@ -28,11 +31,16 @@ class Column(Struct, frozen=True):
 
 def show(columns: Sequence[Column], items: Iterable[dict[str, Any]]) -> None:
     """Print the items as a table."""
-    rows = [[_cell(column, item) for column in columns] for item in items]
+    rows = rows_of(columns, items)
     if sys.stdout.isatty():
         _show_styled(columns, rows)
     else:
         click.echo("\n".join(plain_lines(columns, rows)))
+
+
+def rows_of(columns: Sequence[Column], items: Iterable[dict[str, Any]]) -> list[list[str]]:
+    """Return the cells of the items."""
+    return [[_cell(column, item) for column in columns] for item in items]
 
 
 def plain_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -46,8 +54,8 @@ def plain_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> lis
     ]
 
 
-def _show_styled(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
+def styled_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> "Table":
+    """Return the titles and the rows as rich shows them."""
     from rich.table import Table
     from rich.text import Text
 
@@ -57,9 +65,15 @@ def _show_styled(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> No
     for row in rows:
         # Not bare strings: rich would read [brackets] as its markup.
         table.add_row(*map(Text, row))
+    return table
+
+
+def _show_styled(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+
     # Without sentences a row is one line, which the terminal breaks where it ends.
     width = None if any(column.wraps for column in columns) else _WIDE
-    Console(width=width).print(table)
+    Console(width=width).print(styled_table(columns, rows))
 
 
 def _cell(column: Column, item: dict[str, Any]) -> str:

@@ -88,6 +88,20 @@ def test_each_failed_attempt_is_shown_with_outcome_and_verdict() -> None:
     assert shown[last + 1 : last + 3] == ["    hung in   Thread 1:", "                File a"]
 
 
+def test_what_it_cost_is_shown_for_each_attempt_and_for_the_last() -> None:
+    receipt = {"wall_seconds": 0.5, "cpu_user_seconds": 0.25, "cpu_system_seconds": 0.5, "peak_rss_bytes": 33 * 2**20}
+    attempt = {"attempt": 1, "outcome": "raised", "duration": 0.5, "reason": None, "worker": 7, "supervisor": "vm"}
+    times = {"started_at": "2026-11-24T04:00:01.000Z", "ended_at": "2026-11-24T04:00:01.500Z"}
+    shown = lines(attempts=[{**attempt, **times, "receipt": {**receipt, "peak_rss_bytes": None}}], receipt=receipt)
+    assert "    at        2026-11-24T04:00:01.000Z to 2026-11-24T04:00:01.500Z" in shown
+    assert "    cost      0.25 s CPU, 0.5 s in the kernel" in shown
+    assert "cost          0.25 s CPU, 0.5 s in the kernel, at most 33 MiB" in shown
+
+
+def test_tags_are_shown() -> None:
+    assert "tags          red blue" in lines(tags=["red", "blue"])
+
+
 def test_a_traceback_is_shown_in_full_and_indented() -> None:
     error = {"type": "ValueError", "message": "bad", "traceback": 'Traceback:\n  File "a"\nValueError: bad\n'}
     shown = lines(status="failed", error=error)
