@@ -10,14 +10,14 @@ from jobworker.store.idempotency import ALLOWED_KEY, IdempotencyKey, is_idempote
 #: Says that an answer is that of an earlier request with the same key, and that nothing was done now.
 REPLAYED: Final = "Idempotent-Replayed"
 
-_HEADER: Final = "Idempotency-Key"
+KEY: Final = "Idempotency-Key"
 
 
 def read_key(req: falcon.Request, body: bytes, keep_seconds: int) -> IdempotencyKey | None:
     """Return the key that a request with this body bears, if any. Raises MalformedRequest."""
-    key = req.get_header(_HEADER)
+    key = req.get_header(KEY)
     if key is None:
         return None
     if not is_idempotency_key(key):
-        raise MalformedRequest(f"{_HEADER} must be {ALLOWED_KEY}")
+        raise MalformedRequest(f"{KEY} must be {ALLOWED_KEY}")
     return IdempotencyKey.of(key, body, 1000 * keep_seconds)

@@ -25,7 +25,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     body: Any = None
     #: The type of the parameters in its address, if it takes any.
     query: Any = None
-    #: What is answered when it is done: status -> type of the JSON body, None: no body, a str: another media type.
+    #: The request headers that mean something here.
+    headers: tuple[str, ...] = ()
+    #: What is answered when it is done: status -> type of the JSON body, None: no body, a str: another media type,
+    #: a tuple: any of these, as the client asks.
     answers: Mapping[int, Any]
     #: Refusals of its own, besides those that every operation has.
     errors: tuple[int, ...] = ()
@@ -38,10 +41,13 @@ def operation(
     *,
     body: Any = None,
     query: Any = None,
+    headers: tuple[str, ...] = (),
     errors: tuple[int, ...] = (),
 ) -> Callable[[Responder], Responder]:
     """Describe the responder beneath; its docstring says more."""
-    described = Operation(summary=summary, scope=scope, body=body, query=query, answers=answers, errors=errors)
+    described = Operation(
+        summary=summary, scope=scope, body=body, query=query, headers=headers, answers=answers, errors=errors
+    )
 
     def describe(responder: Responder) -> Responder:
         setattr(responder, _ATTRIBUTE, described)

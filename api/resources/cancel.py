@@ -4,10 +4,12 @@ import falcon
 import msgspec
 
 from jobworker.api.body import read_body
+from jobworker.api.operation import operation
 from jobworker.api.query import who_asks
 from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import JobView, ReasonRequest
+from jobworker.api.scopes import Scope
 from jobworker.store.job import Note
 from jobworker.store.jobs import JobStore
 from jobworker.store.states import JobState
@@ -21,6 +23,7 @@ class Cancel:
         self._reader = reader
         self._repeater = repeater
 
+    @operation("Cancel a job", Scope.OPERATE, {200: JobView, 202: JobView}, body=ReasonRequest, errors=(404, 409))
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Cancel a job that has not started; ask for the kill of one that runs, which is not done with the answer."""
         job_id = read_job_id(job_id)

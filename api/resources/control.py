@@ -8,9 +8,11 @@ from msgspec import UNSET
 
 from jobworker.api.body import read_body
 from jobworker.api.errors import InvalidBody
+from jobworker.api.operation import operation
 from jobworker.api.query import who_asks
 from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import DrainAnswer, ReasonRequest, ScaleAnswer, ScaleRequest
+from jobworker.api.scopes import Scope
 from jobworker.store.control import Control
 from jobworker.store.job import Note
 
@@ -25,6 +27,13 @@ class Scale:
         self._control = control
         self._repeater = repeater
 
+    @operation(
+        "Set how many jobs a supervisor runs at once",
+        Scope.OPERATE,
+        {202: ScaleAnswer},
+        body=ScaleRequest,
+        errors=(404,),
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Ask for so many workers; where they are too many, those that have a job end it first."""
         workers = read_body(req, ScaleRequest).workers
@@ -42,6 +51,7 @@ class Drain:
         self._control = control
         self._repeater = repeater
 
+    @operation("End a supervisor", Scope.OPERATE, {202: DrainAnswer}, body=ReasonRequest, errors=(404,))
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Ask a supervisor to end what it runs, to claim nothing more, and to end."""
         note = Note(who_asks(req), read_body(req, ReasonRequest).reason or None)

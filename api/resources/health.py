@@ -5,6 +5,7 @@ import msgspec
 
 from jobworker.api.availability import Availability
 from jobworker.api.durability import Assurance, shortcomings, view_durability
+from jobworker.api.operation import operation
 from jobworker.api.schemas import Live, Ready
 from jobworker.api.warnings import warnings_of
 from jobworker.store.jobs import JobStore
@@ -13,6 +14,7 @@ from jobworker.store.jobs import JobStore
 class Liveness:
     """This process answers."""
 
+    @operation("Tell whether this process answers", None, {200: Live})
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Say so, without Redis."""
         resp.data = msgspec.json.encode(Live())
@@ -28,6 +30,7 @@ class Readiness:
         self._available = available
         self._assurance = Assurance(store.durability)
 
+    @operation("Tell whether jobs are taken", None, {200: Ready})
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Say so, what nevertheless keeps jobs from running, and what a 202 means."""
         with self._available:

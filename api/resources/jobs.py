@@ -9,11 +9,13 @@ from jobworker.api.availability import Availability
 from jobworker.api.body import decode_body, read_bytes
 from jobworker.api.declaration import given
 from jobworker.api.errors import RequestRefused
-from jobworker.api.idempotency import REPLAYED, read_key
+from jobworker.api.idempotency import KEY, REPLAYED, read_key
+from jobworker.api.operation import operation
 from jobworker.api.query import allow_no_parameters, read_query
 from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.repeater import Repeater
-from jobworker.api.schemas import JobRequest, JobsQuery
+from jobworker.api.schemas import JobRequest, JobsAnswer, JobsQuery, JobView
+from jobworker.api.scopes import Scope
 from jobworker.api.submission import Submission
 from jobworker.store.errors import JobNotFound
 from jobworker.store.idempotency import Acceptance, IdempotencyKey
@@ -41,6 +43,7 @@ class Jobs:
         self._reader = reader
         self._keep_keys_seconds = keep_keys_seconds
 
+    @operation("Submit a job", Scope.ENQUEUE, {202: Acceptance}, body=JobRequest, headers=(KEY,))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Take a job: the answer means that it is in Redis."""
         body = read_bytes(req)
@@ -70,6 +73,7 @@ class Jobs:
         with self._available:
             return self._store.accepted(key)
 
+    @operation("List jobs", Scope.READ, {200: JobsAnswer}, query=JobsQuery)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show a page of the jobs that the filters let through."""
         query = read_query(req, JobsQuery)
@@ -90,6 +94,7 @@ class Job:
         self._reader = reader
         self._repeater = repeater
 
+    @operation("Show a job", Scope.READ, {200: JobView}, errors=(404, 409))
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Show a job, whole."""
         job_id = read_job_id(job_id)
@@ -100,6 +105,7 @@ class Job:
 
     on_head = on_get
 
+    @operation("Delete a job that has ended", Scope.OPERATE, {204: None}, errors=(404, 409))
     def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Forget a job that has ended."""
         job_id = read_job_id(job_id)

@@ -10,14 +10,24 @@ from jobworker.api.availability import Availability
 from jobworker.api.followers import Follower, Followers
 from jobworker.api.headers import STREAM
 from jobworker.api.logtext import JsonLines, LogItems, PlainText
+from jobworker.api.operation import operation
 from jobworker.api.query import read_query
 from jobworker.api.reader import read_job_id
 from jobworker.api.schemas import LogAnswer, LogQuery
+from jobworker.api.scopes import Scope
 from jobworker.store.jobs import JobStore
 from jobworker.store.log import LogMark, LogPage
 
 PLAIN: Final = "text/plain; charset=utf-8"
 JSON_LINES: Final = "application/x-ndjson"
+
+_described = operation(
+    "Show what a job has printed",
+    Scope.READ,
+    {200: (PLAIN, LogAnswer, JSON_LINES)},
+    query=LogQuery,
+    errors=(404, 409),
+)
 
 
 class Log:
@@ -28,6 +38,7 @@ class Log:
         self._available = available
         self._followers = followers
 
+    @_described
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Show what is kept; with `follow` go on until the job has ended."""
         query = read_query(req, LogQuery)
@@ -36,6 +47,7 @@ class Log:
         else:
             self._show(req, resp, read_job_id(job_id), query)
 
+    @_described
     def on_head(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Tell what `on_get` would; nobody follows without a body."""
         self._show(req, resp, read_job_id(job_id), read_query(req, LogQuery))

@@ -6,9 +6,11 @@ import falcon
 import msgspec
 
 from jobworker.api.body import read_body
+from jobworker.api.operation import operation
 from jobworker.api.query import who_asks
 from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import PauseAnswer, PauseRequest
+from jobworker.api.scopes import Scope
 from jobworker.store.jobs import JobStore
 
 #: What is said when nobody knows whether it was done.
@@ -22,6 +24,7 @@ class Pause:
         self._store = store
         self._repeater = repeater
 
+    @operation("Pause a queue, or everything", Scope.OPERATE, {200: PauseAnswer}, body=PauseRequest)
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Pause a queue, or everything."""
         request = read_body(req, PauseRequest)
@@ -37,6 +40,7 @@ class Resume:
         self._store = store
         self._repeater = repeater
 
+    @operation("Resume a queue, or everything", Scope.OPERATE, {200: PauseAnswer}, body=PauseRequest)
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Lift the pause of a queue, or the one of everything."""
         queue = read_body(req, PauseRequest).queue or None

@@ -4,10 +4,12 @@ import falcon
 import msgspec
 
 from jobworker.api.body import decode_body, read_bytes
-from jobworker.api.idempotency import read_key
+from jobworker.api.idempotency import KEY, read_key
+from jobworker.api.operation import operation
 from jobworker.api.reader import JobReader, read_job_id
 from jobworker.api.repeater import Repeater
 from jobworker.api.schemas import EmptyRequest, JobView
+from jobworker.api.scopes import Scope
 from jobworker.store.idempotency import new_request
 from jobworker.store.jobs import JobStore
 
@@ -20,6 +22,14 @@ class Retry:
         self._reader = reader
         self._repeater = repeater
 
+    @operation(
+        "Run a job once more that has ended",
+        Scope.OPERATE,
+        {202: JobView},
+        body=EmptyRequest,
+        headers=(KEY,),
+        errors=(404, 409),
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Put the job back into its queue, with its budgets whole again; once for each Idempotency-Key."""
         job_id = read_job_id(job_id)

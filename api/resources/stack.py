@@ -10,8 +10,10 @@ import msgspec
 from jobworker.api.availability import Availability
 from jobworker.api.body import read_body
 from jobworker.api.errors import SupervisorSilent
+from jobworker.api.operation import operation
 from jobworker.api.reader import read_job_id
-from jobworker.api.schemas import EmptyRequest
+from jobworker.api.schemas import EmptyRequest, StackView
+from jobworker.api.scopes import Scope
 from jobworker.api.views import view_stack
 from jobworker.store.errors import NotRunning
 from jobworker.store.job import JobRecord
@@ -34,6 +36,7 @@ class Stack:
         self._available = available
         self._sleep = sleep
 
+    @operation("Ask where a running job is", Scope.OPERATE, {200: StackView}, body=EmptyRequest, errors=(404, 409))
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Have the worker tell its Python stack; the job goes on."""
         job_id = read_job_id(job_id)

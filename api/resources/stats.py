@@ -4,8 +4,10 @@ import falcon
 import msgspec
 
 from jobworker.api.availability import Availability
+from jobworker.api.operation import operation
 from jobworker.api.query import allow_no_parameters
-from jobworker.api.stats import view_stats
+from jobworker.api.scopes import Scope
+from jobworker.api.stats import StatsView, view_stats
 from jobworker.store import stats
 
 
@@ -16,6 +18,7 @@ class Stats:
         self._kept = kept
         self._available = available
 
+    @operation("Show what attempts came to and cost", Scope.READ, {200: StatsView})
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show the last hour and the last day."""
         allow_no_parameters(req)
