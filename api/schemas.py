@@ -239,6 +239,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     reason: str | None
     error: ErrorView | None
     receipt: Receipt | None
+    trace_id: str | None
     #: As of the last time that somebody asked for it while the present, or last, attempt ran.
     stack: StackView | UnsetType | None = UNSET
     attempts: list[AttemptView] | UnsetType = UNSET

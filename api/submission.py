@@ -46,7 +46,7 @@ class Submission:
         self._new_id = new_id
         self._now = now
 
-    def new_job(self, request: JobRequest, key: IdempotencyKey | None = None) -> NewJob:
+    def new_job(self, request: JobRequest, key: IdempotencyKey | None = None, trace: str = "") -> NewJob:
         """Return the job that `request` asks for. Raises RequestRefused, StoreUnavailable."""
         payload = bytes(request.payload)
         check_payload(payload)
@@ -69,6 +69,7 @@ class Submission:
             max_crashes=given(request.max_crashes, None),
             memory_limit_mb=given(request.memory_limit_mb, None),
             backoff=None if request.backoff is UNSET else _merge(request.backoff, declared.backoff),
+            trace=trace,
             key=key,
         )
         # Without an entry the supervisor that claims the job completes it.

@@ -60,6 +60,7 @@ def view_summary(record: JobSummary, declared: Declaration) -> JobView:
         reason=record.held or record.reason,
         error=None if error is None else ErrorView(error.type, error.message, UNSET),
         receipt=record.receipt,
+        trace_id=record.trace_id,
     )
 
 

@@ -29,6 +29,8 @@ class Job(Struct, frozen=True, kw_only=True):
     #: refuse a late writer whose attempt has been given to somebody else.
     fencing_token: int
     created_at: datetime
+    #: The trace it belongs to: the headers `traceparent` and, behind a space, `tracestate`; "": none.
+    trace: str = ""
     #: When the attempt is killed, by `time.monotonic()`; None: never.
     deadline_monotonic: float | None = None
     #: Takes each progress.
@@ -42,6 +44,22 @@ class Job(Struct, frozen=True, kw_only=True):
         if self.deadline_monotonic is None:
             return None
         return max(0.0, self.deadline_monotonic - time.monotonic())
+
+    @property
+    def traceparent(self) -> str | None:
+        """What to send as `traceparent` with all that this attempt asks of others; None: it belongs to no trace."""
+        return self.trace.partition(" ")[0] or None
+
+    @property
+    def tracestate(self) -> str | None:
+        """What to send as `tracestate` beside it."""
+        return self.trace.partition(" ")[2] or None
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """Both by their names, as far as there are any."""
+        found = {"traceparent": self.traceparent, "tracestate": self.tracestate}
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def log(self) -> logging.Logger:
@@ -97,5 +115,6 @@ class Job(Struct, frozen=True, kw_only=True):
             "max_crashes": max_crashes,
             "backoff": backoff,
             "memory_limit_mb": memory_limit_mb,
+            "trace": self.trace or None,
         }
         return self.submissions.add(self.id, type, payload, options)

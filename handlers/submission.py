@@ -50,6 +50,8 @@ class FollowUp(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     max_crashes: MaxCrashes | None = None
     backoff: BackoffDeclaration | None = None
     memory_limit_mb: MemoryLimitMb | None = None
+    #: That of the job whose handler submits it.
+    trace: str = ""
 
 
 class Submissions:

@@ -25,6 +25,7 @@ def run(
     attempt: int = 1,
     max_attempts: int = 3,
     timeout: float | None = None,
+    trace: str = "",
     submitted: list[FollowUp] | None = None,
 ) -> Any:
     """Return the result as a client would read it, or raise what the handler raises.
@@ -43,6 +44,7 @@ def run(
         max_attempts=max_attempts,
         fencing_token=attempt,
         created_at=datetime.now(UTC),
+        trace=trace,
         deadline_monotonic=None if timeout is None else time.monotonic() + timeout,
     )
     value = handler.decode(msgspec.json.encode(payload))

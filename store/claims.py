@@ -11,6 +11,7 @@ from jobworker.store.report import LogChunk, Progress, chunk_arguments, chunks_b
 from jobworker.store.request import Request
 from jobworker.store.scripts import Argument
 from jobworker.store.states import Outcome
+from jobworker.store.trace import trace_id_of
 
 
 class Attempted(Struct, frozen=True):
@@ -55,16 +56,24 @@ class Claim(Struct, frozen=True):
     created_ms: int
     worker: int
     memory_limit_mb: int | None = None
+    #: As in NewJob.
+    trace: str = ""
 
     @property
     def attempted(self) -> Attempted:
         """The attempt that it begins."""
         return Attempted(self.id, self.token)
 
+    @property
+    def logged(self) -> dict[str, str]:
+        """What every line of a log says of it, besides its id."""
+        trace_id = trace_id_of(self.trace)
+        return {} if trace_id is None else {"trace_id": trace_id}
+
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
         """Read a row as `lua/includes/claim.lua` lists it (claimed_row)."""
-        (job_id, token, failures, attempt, worker, kind, queue, payload, *limits, backoff, created_ms) = row
+        (job_id, token, failures, attempt, worker, kind, queue, payload, *limits, backoff, created_ms, trace) = row
         timeout_ms, max_attempts, max_crashes, memory_limit_mb = map(_maybe, limits)
         return cls(
             id=job_id.decode(),
@@ -81,6 +90,7 @@ class Claim(Struct, frozen=True):
             created_ms=int(created_ms),
             worker=int(worker),
             memory_limit_mb=memory_limit_mb,
+            trace="" if trace is None else trace.decode(),
         )
 
 

@@ -13,6 +13,7 @@ from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.report import Progress
 from jobworker.store.scripts import Argument
 from jobworker.store.states import ENDED, JobState, KilledBy, Outcome
+from jobworker.store.trace import trace_id_of
 
 
 class NewJob(Struct, frozen=True):
@@ -32,6 +33,8 @@ class NewJob(Struct, frozen=True):
     max_crashes: int | None = None
     backoff: Backoff | None = None
     memory_limit_mb: int | None = None
+    #: The trace it belongs to: the headers `traceparent` and, behind a space, `tracestate`, if there is one. "": none.
+    trace: str = ""
     #: Which request it is, if its client has said so.
     key: IdempotencyKey | None = None
 
@@ -43,6 +46,7 @@ class NewJob(Struct, frozen=True):
             "max_crashes": self.max_crashes,
             "memory_limit_mb": self.memory_limit_mb,
             "backoff": None if self.backoff is None else msgspec.json.encode(self.backoff),
+            "trace": self.trace or None,
         }
         fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
         head: list[Argument] = [self.id, self.type, self.queue, self.priority, self.payload, self.delay_ms]
@@ -52,7 +56,7 @@ class NewJob(Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         """How much it adds to a call, roughly: two names may be long."""
-        return len(self.payload) + len(self.type) + len(self.queue) + 400
+        return len(self.payload) + len(self.type) + len(self.queue) + len(self.trace) + 400
 
 
 class Note(Struct, frozen=True):
@@ -161,6 +165,13 @@ class JobSummary(Struct, frozen=True):
     progress_ms: int | None = None
     #: How much the job has printed so far, left-out bytes counted.
     log_bytes: int = 0
+    #: As in NewJob.
+    trace: str = ""
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace it belongs to, as 32 hexadecimal digits."""
+        return trace_id_of(self.trace)
 
     @property
     def ended(self) -> bool:
@@ -250,7 +261,7 @@ _YEAR_10000_MS: Final = 253_402_300_800_000
 _UNREADABLE: Final = (ValueError, msgspec.MsgspecError, RecursionError)
 
 _DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
-    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack", "no_stack"), _text),
+    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack", "no_stack", "trace"), _text),
     **dict.fromkeys(
         (
             *("priority", "timeout_ms", "max_attempts", "max_crashes", "attempt", "failures", "crashes"),

@@ -53,5 +53,6 @@ class Attempt(Struct, frozen=True):
                 created_ms=claim.created_ms,
                 pipe=pipe,
                 soft_timeout_seconds=budget.soft_timeout_seconds,
+                trace=claim.trace,
             )
         )

@@ -125,7 +125,7 @@ class Desk:
         # The time before it is sent: its worker may begin before we go on.
         attempt = msgspec.structs.replace(attempt, handed_at=self._loop.time())
         try:
-            pipe = self._output.begin(worker, attempt.claim.attempted)
+            pipe = self._output.begin(worker, attempt.claim.attempted, attempt.claim.logged)
             worker.mailbox.send(attempt.assignment(pipe), DONT_WAIT)
         except (MailboxClosed, BlockingIOError):
             self._pool.kill(worker, Intent(Outcome.CRASHED, "because its mailbox takes nothing"))
@@ -193,7 +193,9 @@ class Desk:
         claim = attempt.claim
         if report.ended:
             commands = list(report.ended)
-            log.info("what a job left running is ended", job=claim.id, type=claim.type, commands=commands)
+            log.info(
+                "what a job left running is ended", job=claim.id, type=claim.type, commands=commands, **claim.logged
+            )
         if report.has_writers:
             worker.pipes.hold()
         if report.outcome is Outcome.UNHANDLED and self._pool.is_behind(worker, claim.type):
@@ -258,6 +260,7 @@ class Desk:
             attempt=claim.attempt,
             outcome=verdict.outcome.value,
             why=verdict.message,
+            **claim.logged,
         )
         settle = settle_verdict(claim, attempt.budget, verdict, self._receipt(worker), attempt.stack)
         self._conclude(attempt, settle)

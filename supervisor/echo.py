@@ -1,7 +1,7 @@
 """What jobs print, in the supervisor's own log: some lines a second, each with its job's id."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
@@ -18,15 +18,20 @@ LINE_CHARACTERS: Final = 2000
 class Echo:
     """Owns the beginnings of lines, and how many lines are still free in this second.
 
-    Told:   an attempt has written, an attempt has ended (by the output).
+    Told:   what else lines of an attempt say; an attempt has written, an attempt has ended (by the output).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._beginnings: dict[Attempted, bytes] = {}
+        self._logged: dict[Attempted, Mapping[str, str]] = {}
         self._second = 0
         self._written = 0
         self._left_out = 0
+
+    def begin(self, attempted: Attempted, logged: Mapping[str, str]) -> None:
+        """Let each line of an attempt say this too."""
+        self._logged[attempted] = logged
 
     def write(self, attempted: Attempted, data: bytes) -> None:
         """Log the lines that are complete."""
@@ -41,6 +46,7 @@ class Echo:
         rest = self._beginnings.pop(attempted, b"")
         if rest:
             self._log(attempted, rest)
+        self._logged.pop(attempted, None)
 
     def _log(self, attempted: Attempted, line: bytes) -> None:
         second = int(self._clock())
@@ -52,7 +58,7 @@ class Echo:
             self._left_out += 1
             return
         self._written += 1
-        log.info("output", job=attempted.id, line=_printable(line))
+        log.info("output", job=attempted.id, line=_printable(line), **self._logged.get(attempted, {}))
 
     def _confess(self) -> None:
         if self._left_out:

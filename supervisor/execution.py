@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from jobworker.handlers import Fail, Job, Retry, SoftTimeout
 from jobworker.handlers.calling import call
 from jobworker.handlers.errors import BadResult, InvalidPayload
-from jobworker.handlers.registry import Registry
+from jobworker.handlers.registry import Handler, Registry
 from jobworker.handlers.result import encode_result
+from jobworker.handlers.submission import FollowUp
 from jobworker.handlers.user_traceback import user_traceback
 from jobworker.store.job import ErrorInfo
 from jobworker.store.states import Outcome
@@ -24,6 +25,7 @@ from jobworker.supervisor.board import Board, boottime_ns
 from jobworker.supervisor.messages import Assignment, Report
 from jobworker.supervisor.receipts import Meter
 from jobworker.supervisor.soft_timeout import Interrupter, cut_our_frame
+from jobworker.supervisor.spans import span_of
 from jobworker.supervisor.tasks import Tasks
 
 #: How much of a message and of a traceback is kept: its end, where the cause is.
@@ -96,13 +98,21 @@ class Execution:
             if assignment.soft_timeout_seconds is not None:
                 handler = self._interrupter.guard(handler, token, assignment.soft_timeout_seconds)
             # A fresh context a job: what one sets in context variables, the next does not see.
-            job, run_async = _job(assignment, teller), partial(self._run_async, token)
-            value = contextvars.Context().run(call, handler, payload, job, run_async)
-            return Report(token, Outcome.SUCCEEDED, result=encode_result(value), follow_ups=job.submissions.close())
+            value, follow_ups = contextvars.Context().run(self._call, handler, payload, assignment, teller)
+            return Report(token, Outcome.SUCCEEDED, result=encode_result(value), follow_ups=follow_ups)
         except BaseException as error:  # SystemExit, KeyboardInterrupt and their like are the handler's failure too
             return _report_error(token, error)
         finally:
             teller.close()
+
+    def _call(
+        self, handler: Handler, payload: Any, assignment: Assignment, teller: Teller
+    ) -> tuple[Any, tuple[FollowUp, ...]]:
+        """Return what the handler returns, and what it has submitted."""
+        with span_of(assignment) as trace:
+            job = _job(assignment, teller, trace)
+            value = call(handler, payload, job, partial(self._run_async, assignment.token))
+        return value, job.submissions.close()
 
     def _run_async(self, token: int, coroutine: Coroutine[Any, Any, Any]) -> Any:
         self.tasks.watch(token, self._runner.get_loop())
@@ -125,7 +135,7 @@ class Execution:
             executor.shutdown(wait=not interrupted, cancel_futures=interrupted)
 
 
-def _job(assignment: Assignment, teller: Teller) -> Job:
+def _job(assignment: Assignment, teller: Teller, trace: str) -> Job:
     timeout_seconds = assignment.timeout_seconds
     return Job(
         id=assignment.id,
@@ -135,6 +145,7 @@ def _job(assignment: Assignment, teller: Teller) -> Job:
         max_attempts=assignment.max_attempts,
         fencing_token=assignment.token,
         created_at=datetime.fromtimestamp(assignment.created_ms / 1000, UTC),
+        trace=trace,
         deadline_monotonic=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
         tell_progress=teller.tell,
     )

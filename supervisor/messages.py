@@ -30,6 +30,8 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     pipe: int = 0
     #: None: the handler is not interrupted.
     soft_timeout_seconds: float | None = None
+    #: As in NewJob.
+    trace: str = ""
 
 
 class FreshPipe(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -29,6 +30,7 @@ FIRST_PAUSE_SECONDS: Final = 0.001
 LONGEST_PAUSE_SECONDS: Final = 0.02
 #: Of output in one call to Redis: it takes about a millisecond.
 MAX_REPORT_BYTES: Final = MIB
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Output:
@@ -67,12 +69,16 @@ class Output:
             self._loop.remove_reader(source)
             self._pauses.pop(source, None)
 
-    def begin(self, worker: WorkerProcess, attempted: Attempted) -> int:
+    def begin(self, worker: WorkerProcess, attempted: Attempted, logged: Mapping[str, str] = NOTHING) -> int:
         """Let an attempt write; return into which of its worker's pipes, or NO_PIPE.
+
+        `logged`: what else each line of it that is logged says.
 
         Raises MailboxClosed; BlockingIOError when the worker has no room for a message.
         """
         self._attempts[worker.pid] = attempted
+        if self._echo is not None and logged:
+            self._echo.begin(attempted, logged)
         if not self._keep:
             return NO_PIPE
         which = worker.pipes.turn()
@@ -89,12 +95,12 @@ class Output:
         """Return the attempt's settle, with what Redis is not known to have of its output and progress."""
         if self._keep and not worker.reaped:
             self._take_in(worker, worker.pipes.source)
-        self._attempts.pop(worker.pid, None)
+        attempted = self._attempts.pop(worker.pid, None)
         capture = self._captures.pop(worker.pid, None)
+        if self._echo is not None and attempted is not None:
+            self._echo.end(attempted)
         if capture is None:
             return settle
-        if self._echo is not None:
-            self._echo.end(capture.attempted)
         return msgspec.structs.replace(settle, progress=capture.last_progress(), log=capture.chunks)
 
     def reports(self) -> list[AttemptReport]:

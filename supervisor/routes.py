@@ -78,6 +78,7 @@ def new_job(follow_up: FollowUp) -> NewJob:
         max_crashes=follow_up.max_crashes,
         backoff=None if backoff is None else Backoff(backoff.base, backoff.factor, backoff.max, backoff.jitter),
         memory_limit_mb=follow_up.memory_limit_mb,
+        trace=follow_up.trace,
     )
 
 

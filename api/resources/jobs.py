@@ -21,6 +21,7 @@ from jobworker.store.errors import JobNotFound
 from jobworker.store.idempotency import Acceptance, IdempotencyKey
 from jobworker.store.jobs import JobStore
 from jobworker.store.listing import JobFilter
+from jobworker.store.trace import read_trace
 
 
 class Jobs:
@@ -48,18 +49,19 @@ class Jobs:
         """Take a job: the answer means that it is in Redis."""
         body = read_bytes(req)
         key = read_key(req, body, self._keep_keys_seconds)
-        accepted, is_replay = self._take(decode_body(body, JobRequest), key)
+        trace = read_trace(req.get_header("traceparent"), req.get_header("tracestate"))
+        accepted, is_replay = self._take(decode_body(body, JobRequest), key, trace)
         resp.status = falcon.HTTP_202
         resp.set_header("Location", f"/jobs/{accepted.id}")
         if is_replay:
             resp.set_header(REPLAYED, "true")
         resp.data = msgspec.json.encode(accepted)
 
-    def _take(self, request: JobRequest, key: IdempotencyKey | None) -> tuple[Acceptance, bool]:
+    def _take(self, request: JobRequest, key: IdempotencyKey | None, trace: str) -> tuple[Acceptance, bool]:
         """Return what to tell of the job, and whether it was told before."""
         try:
             with self._available:
-                job = self._submission.new_job(request, key)
+                job = self._submission.new_job(request, key, trace)
         except RequestRefused:
             # What is refused by now, for example because its type is gone, may have been accepted when it came first.
             if key is None or (accepted := self._accepted(key)) is None:

@@ -16,7 +16,9 @@ _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _OF_THE_REQUEST: Final = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding", "expect"}
 )
-_OF_THE_JOB: Final = frozenset({"idempotency-key", "x-job-id", "x-job-type", "x-job-attempt", "x-job-token"})
+_OF_THE_JOB: Final = frozenset(
+    {"idempotency-key", "x-job-id", "x-job-type", "x-job-attempt", "x-job-token", "traceparent", "tracestate"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Headers:
             "X-Job-Type": job.type,
             "X-Job-Attempt": str(job.attempt),
             "X-Job-Token": str(job.fencing_token),
+            **job.trace_headers,
         }
 
     def _read(self) -> dict[str, str]:

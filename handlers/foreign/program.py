@@ -57,7 +57,7 @@ class Program:
 
     def _start(self, job: Job) -> "subprocess.Popen[bytes]":
         pipe = subprocess.PIPE
-        environ = {**os.environ, **self.variables, **variables_of(job)}
+        environ = {**_without_trace(os.environ), **self.variables, **variables_of(job)}
         try:
             return subprocess.Popen(
                 self.command, cwd=self.folder, env=environ, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0
@@ -79,7 +79,13 @@ def variables_of(job: Job) -> dict[str, str]:
     }
     if left is not None:
         told["DEADLINE"] = f"{time.time() + left:.3f}"
-    return {f"{VARIABLE_PREFIX}{name}": str(value) for name, value in told.items()}
+    trace = {name.upper(): value for name, value in job.trace_headers.items()}
+    return {**{f"{VARIABLE_PREFIX}{name}": str(value) for name, value in told.items()}, **trace}
+
+
+def _without_trace(environ: Mapping[str, str]) -> dict[str, str]:
+    # Whoever started the supervisor may have left his own there.
+    return {name: value for name, value in environ.items() if name not in ("TRACEPARENT", "TRACESTATE")}
 
 
 def _executable(name: str, home: Path, variables: Mapping[str, str]) -> str:

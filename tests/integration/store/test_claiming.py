@@ -69,11 +69,21 @@ def test_a_preferred_queue_that_is_empty_leaves_its_turn_to_the_others(world: Wo
 def test_a_claim_carries_what_the_job_was_enqueued_with(world: World, alpha: Supervisor) -> None:
     backoff = Backoff(base=2.5, factor=3.0, max=60.0, jitter=False)
     world.enqueue(
-        type="resize", queue="images", payload=b"\x00\xff", timeout_ms=0, max_attempts=9, max_crashes=8, backoff=backoff
+        type="resize",
+        queue="images",
+        payload=b"\x00\xff",
+        timeout_ms=0,
+        max_attempts=9,
+        max_crashes=8,
+        backoff=backoff,
+        trace="00-a-b-01 c=d",
     )
     claim = alpha.claim_one()
     assert (claim.type, claim.queue, claim.payload, claim.backoff) == ("resize", "images", b"\x00\xff", backoff)
     assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.failures) == (0, 9, 8, 0)
+    assert claim.trace == "00-a-b-01 c=d"
+    world.enqueue()
+    assert alpha.claim_one().trace == ""
 
 
 def test_a_claim_knows_how_often_the_job_has_failed(world: World, alpha: Supervisor) -> None:

@@ -112,8 +112,8 @@ def test_every_option_of_a_declaration_is_told_and_no_other() -> None:
 
 def test_every_attribute_of_a_job_is_told_and_no_other() -> None:
     attributes = {quoted(row[0])[0] for row in PAGE.rows("The job")}
-    properties = {"seconds_left", "progress", "log", "submit"}
-    assert attributes == {*Job.__struct_fields__, *properties} - {"tell_progress", "submissions"}
+    properties = {"seconds_left", "progress", "log", "submit", "traceparent", "tracestate", "trace_headers"}
+    assert attributes == {*Job.__struct_fields__, *properties} - {"tell_progress", "submissions", "trace"}
 
 
 def test_the_limits_of_a_result_are_those_of_the_code() -> None:

@@ -9,9 +9,10 @@ from jobworker.store.job import AttemptDetail, ErrorInfo, NewJob, Receipt
 from jobworker.store.report import LogChunk, Progress
 from jobworker.store.states import Outcome
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 congo=t61"
 ROW: list[bytes | int] = [
     *(b"the-id", b"1764000000000001", b"1", 3, b"77", b"resize", b"images", b"\x00\xff", b"2500", b"4", b"6", b"512"),
-    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000"),
+    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000", TRACE.encode()),
 ]
 
 
@@ -31,7 +32,13 @@ def test_a_row_is_a_claim() -> None:
         created_ms=1000,
         worker=77,
         memory_limit_mb=512,
+        trace=TRACE,
     )
+
+
+def test_what_is_logged_of_a_claim_names_its_trace() -> None:
+    assert Claim.decode(ROW).logged == {"trace_id": "0af7651916cd43dd8448eb211c80319c"}
+    assert Claim.decode([*ROW[:-1], None]).logged == {}
 
 
 def test_what_nobody_has_said_is_none() -> None:

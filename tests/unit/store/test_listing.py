@@ -69,4 +69,4 @@ def test_a_cursor_of_a_list_with_other_filters_is_refused(wanted: JobFilter) -> 
 
 def test_a_list_reads_nothing_that_may_be_large() -> None:
     assert not {"payload", "result", "attempts", "now_ms", "id"} & set(FIELDS)
-    assert len(FIELDS) == 27
+    assert len(FIELDS) == 28

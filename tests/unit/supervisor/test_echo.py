@@ -40,6 +40,17 @@ def test_each_line_is_logged_with_its_job_when_it_is_complete(clock: Clock) -> N
     assert lines(logs) == [("two", "other"), ("one", "beginning"), ("one", "next"), ("one", "la")]
 
 
+def test_each_line_says_what_else_is_known_of_its_attempt_until_that_ends(clock: Clock) -> None:
+    echo = Echo(clock)
+    with capture_logs() as logs:
+        echo.begin(ONE, {"trace_id": "4711"})
+        echo.write(ONE, b"first\nlast")
+        echo.end(ONE)
+        echo.write(ONE, b"later\n")
+    assert [entry.get("trace_id") for entry in logs] == ["4711", "4711", None]
+    assert not echo._logged
+
+
 def test_what_a_terminal_would_act_on_is_replaced_and_long_lines_are_cut(clock: Clock) -> None:
     echo = Echo(clock)
     with capture_logs() as logs:

@@ -14,7 +14,7 @@ FIELDS = [
     *("cancel_reason", "tags", "payload", "result"),
     *("progress", "log_bytes", "attempt", "failures", "crashes", "max_attempts", "max_crashes", "timeout"),
     *("memory_limit_mb", "created_at", "run_at", "expires_at", "started_at", "ended_at", "wait_seconds", "run_seconds"),
-    *("supervisor", "worker", "reason", "error", "receipt", "stack", "attempts"),
+    *("supervisor", "worker", "reason", "error", "receipt", "trace_id", "stack", "attempts"),
 ]
 
 
@@ -87,7 +87,7 @@ def test_an_answer_has_every_field_and_null_for_what_is_absent(api: Api) -> None
     assert absent == [
         *("cancel_requested_at", "cancelled_by", "cancel_reason", "payload", "result", "progress"),
         *("memory_limit_mb", "expires_at", "started_at", "ended_at"),
-        *("wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error", "receipt", "stack"),
+        *("wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error", "receipt", "trace_id", "stack"),
     ]
     assert (job["tags"], job["attempts"], job["attempt"]) == ([], [], 0)
 
@@ -305,3 +305,19 @@ def test_head_answers_as_get_without_a_body(api: Api) -> None:
     answer = api.request("HEAD", f"/jobs/{job_id}")
     assert (answer.status, answer.body) == (200, b"")
     assert int(answer.headers["Content-Length"]) == len(api.get(f"/jobs/{job_id}").body)
+
+
+@pytest.mark.parametrize("state", [None, "congo=t61rcWkgMzE"])
+def test_the_trace_of_a_request_is_the_job_s(api: Api, state: str | None) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"traceparent": parent} if state is None else {"traceparent": parent, "tracestate": state}
+    job_id = api.request("POST", "/jobs", headers=headers).json["id"]
+    assert api.get(f"/jobs/{job_id}").json["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    expected = parent if state is None else f"{parent} {state}"
+    assert api.client.hget(api.keys.job(job_id), "trace") == expected.encode()
+
+
+def test_a_trace_that_is_malformed_is_as_if_absent(api: Api) -> None:
+    job_id = api.request("POST", "/jobs", headers={"traceparent": "00-nonsense"}).json["id"]
+    assert api.get(f"/jobs/{job_id}").json["trace_id"] is None
+    assert api.client.hget(api.keys.job(job_id), "trace") is None

@@ -115,6 +115,17 @@ def test_the_environment_tells_of_the_job(declarations: Declarations, monkeypatc
     assert "JOBWORKER_JOB_DEADLINE" not in declarations.run(timeout=None)
 
 
+def test_the_environment_holds_the_trace_of_the_job_and_no_other(
+    declarations: Declarations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACEPARENT", "of the supervisor")
+    declarations.script(PYTHON + "import json, os\nprint(json.dumps(dict(os.environ)))\n")
+    environ = declarations.run(trace="00-a-b-01 c=d")
+    assert (environ["TRACEPARENT"], environ["TRACESTATE"]) == ("00-a-b-01", "c=d")
+    assert not {"TRACEPARENT", "TRACESTATE"} & declarations.run().keys()
+    assert "TRACESTATE" not in declarations.run(trace="00-a-b-01")
+
+
 def test_a_program_finds_its_signals_as_anybody_would_and_no_descriptor_of_ours(declarations: Declarations) -> None:
     source = "import json, os, signal\n"
     source += "ignored = [n for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN]\n"

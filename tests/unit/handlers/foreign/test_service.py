@@ -242,6 +242,14 @@ def test_headers_come_from_the_file_the_environment_and_files_of_secrets(
         declarations.run()
 
 
+def test_the_trace_of_the_job_goes_along(declarations: Declarations, service: Service) -> None:
+    declarations.declare(f'[http."t"]\nurl = "http://127.0.0.1:{service.port}"\nallow_private = true\n')
+    for trace in ("00-a-b-01 c=d", "00-a-b-01", ""):
+        declarations.run(trace=trace)
+    sent = [(asked.headers.get("traceparent"), asked.headers.get("tracestate")) for asked in service.asked]
+    assert sent == [("00-a-b-01", "c=d"), ("00-a-b-01", None), (None, None)]
+
+
 def at_loopback(_host: str, port: int, **_: Any) -> list[Any]:
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
