@@ -12,11 +12,13 @@ from jobworker.api.repeater import Repeater
 from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Handlers, Queues, Supervisors, Workers
 from jobworker.api.resources.control import Drain, Scale
+from jobworker.api.resources.explain import Explain
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.log import Log
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
+from jobworker.api.resources.result import Result
 from jobworker.api.resources.retry import Retry
 from jobworker.api.resources.stack import Stack
 from jobworker.api.resources.stats import Stats
@@ -42,6 +44,8 @@ def create_routes(store: JobStore, available: Availability, settings: Settings) 
         "/jobs/{job_id}/cancel": Cancel(store, reader, repeater),
         "/jobs/{job_id}/retry": Retry(store, reader, repeater),
         "/jobs/{job_id}/log": Log(store, available, Followers(settings.api.threads)),
+        "/jobs/{job_id}/result": Result(store, available),
+        "/jobs/{job_id}/explain": Explain(store, available),
         "/jobs/{job_id}/stack": Stack(store, available),
         "/jobs/pause": Pause(store, repeater),
         "/jobs/resume": Resume(store, repeater),

@@ -60,6 +60,10 @@ class NotJson(RequestRefused):
     """The body is not declared to be JSON."""
 
 
+class NoResult(RequestRefused):
+    """The job has no result."""
+
+
 class Overloaded(RequestRefused):
     """Too many requests wait."""
 
@@ -88,6 +92,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     JobNotFound: 404,
     QueueNotFound: 404,
     SupervisorNotFound: 404,
+    NoResult: 409,
     NotRunning: 409,
     RecordDamaged: 409,
     WrongState: 409,

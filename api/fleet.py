@@ -131,7 +131,7 @@ def view_queue(queue: Queue) -> QueueView:
         by_priority=queue.by_priority,
         oldest_at=None if oldest_ms is None else format_instant(oldest_ms),
         oldest_seconds=None if oldest_ms is None else (queue.now_ms - oldest_ms) / 1000,
-        pause=_view_pause(queue.pause),
+        pause=view_pause(queue.pause),
         supervisors=queue.supervisors,
     )
 
@@ -195,7 +195,8 @@ def view_handler(entry: HandlerEntry) -> HandlerView:
     )
 
 
-def _view_pause(pause: Pause | None) -> PauseView | None:
+def view_pause(pause: Pause | None) -> PauseView | None:
+    """Show a pause."""
     if pause is None:
         return None
     queue = None if pause.queue == ALL_QUEUES else pause.queue

@@ -17,8 +17,8 @@ def view_job(record: JobRecord, declared: Declaration) -> JobView:
     """Return the whole answer; what the record leaves open is what the declaration says now."""
     return msgspec.structs.replace(
         view_summary(record, declared),
-        payload=_json(record.payload),
-        result=None if record.result is None else _json(record.result),
+        payload=raw_json(record.payload),
+        result=None if record.result is None else raw_json(record.result),
         error=_view_error(record.error),
         stack=view_stack(record),
         attempts=[_view_attempt(attempt) for attempt in record.attempts],
@@ -82,7 +82,7 @@ def view_stack(record: JobRecord) -> StackView | None:
     return StackView(record.id, record.attempt, taken_at, record.stack or None, record.no_stack or None)
 
 
-def _json(value: bytes) -> Raw | None:
+def raw_json(value: bytes) -> Raw | None:
     """Return what is handed on as it is; None if it is no JSON, which would spoil the answer whole."""
     try:
         value.decode()

@@ -14,6 +14,7 @@ from jobworker.cli.config import config
 from jobworker.cli.control import drain, scale, stack
 from jobworker.cli.doctor import doctor
 from jobworker.cli.entry import INTERRUPTED
+from jobworker.cli.explain import explain
 from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
@@ -48,7 +49,7 @@ def cli() -> None:
     """
 
 
-_JOBS = (submit, job, jobs, log, stack, cancel, retry, delete, pause, resume)
+_JOBS = (submit, job, jobs, explain, log, stack, cancel, retry, delete, pause, resume)
 _FLEET = (queues, workers, handlers, supervisors, scale, drain, stats, watch)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck, chaos):

@@ -20,6 +20,7 @@ from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
 from jobworker.store.log import LogMark, LogPage
 from jobworker.store.pause import Pause
+from jobworker.store.position import Position
 from jobworker.store.replicas import Replicas
 from jobworker.store.retention import Retention
 from jobworker.store.schema import SCHEMA, is_compatible
@@ -110,6 +111,10 @@ class JobStore:
         if not pairs:
             raise JobNotFound(job_id)
         return JobRecord.decode(job_id, int(now_ms), dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+    def position(self, job_id: str) -> Position | None:
+        """Return where the job stands in line; None: it does not."""
+        return Position.decode(self._run("position", [self._keys.job(job_id)], [self._keys.base, job_id]))
 
     def list_jobs(self, wanted: JobFilter, *, limit: int, cursor: str | None = None) -> JobPage:
         """Return the next jobs that are `wanted`, at most `limit`. Raises BadCursor.
