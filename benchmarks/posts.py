@@ -51,15 +51,20 @@ def post(port: int) -> int:
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
     by_descriptor = {connection.fileno(): connection for connection in connections}
     poll = select.poll()
+    received = dict.fromkeys(by_descriptor, b"")
     for descriptor, connection in by_descriptor.items():
         connection.sendall(POST)
         poll.register(descriptor, select.POLLIN)
     answers, end = 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         for descriptor, _ in poll.poll(100):
-            assert by_descriptor[descriptor].recv(65536).startswith(b"HTTP/1.1 202 ")
-            by_descriptor[descriptor].sendall(POST)
-            answers += 1
+            received[descriptor] += by_descriptor[descriptor].recv(65536)
+            # Some send the head by itself.
+            if received[descriptor].endswith(b"}"):
+                assert received[descriptor].startswith(b"HTTP/1.1 202 "), received[descriptor]
+                received[descriptor] = b""
+                by_descriptor[descriptor].sendall(POST)
+                answers += 1
     return answers
 
 

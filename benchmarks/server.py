@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -71,10 +71,12 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def process(command: Sequence[str], folder: Path, stderr: int | None = None) -> Iterator[psutil.Popen]:
+def process(
+    command: Sequence[str], folder: Path, stderr: int | None = None, environ: Mapping[str, str] = ENVIRON
+) -> Iterator[psutil.Popen]:
     """Run a process in `folder`, and have it end, unless it has."""
     nothing = subprocess.DEVNULL
-    running = psutil.Popen(command, cwd=folder, env=ENVIRON, stdin=nothing, stdout=nothing, stderr=stderr)
+    running = psutil.Popen(command, cwd=folder, env=environ, stdin=nothing, stdout=nothing, stderr=stderr)
     try:
         yield running
     finally:

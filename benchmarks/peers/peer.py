@@ -22,13 +22,13 @@ class Peer(Struct, frozen=True):
     """Somebody who is measured by `benchmarks/peers/<name>.py`."""
 
     name: str
-    #: As for pip; pinned, for a figure is of a version.
+    #: As for pip, one or more with blanks between; pinned, for a figure is of a version.
     requirement: str
     environments: Path = ENVIRONMENTS
 
     def measure(self, rounds: int) -> Iterator[Row]:
         """Yield its rows, with the requirement before each; none, and a word on stderr, when it cannot be installed."""
-        python = self._python()
+        python = self.python()
         if python is None:
             return
         with server() as on:
@@ -43,14 +43,14 @@ class Peer(Struct, frozen=True):
             if process.returncode:
                 print(f"{self.name} is incomplete: exit code {process.returncode}", file=sys.stderr)
 
-    def _python(self) -> Path | None:
+    def python(self) -> Path | None:
         """Return a Python that has the requirement, made at the first time."""
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        folder = self.environments / f"{self.requirement}-python{version}"
+        folder = self.environments / f"{self.requirement.replace(' ', ',')}-python{version}"
         python, complete = folder / "bin" / "python", folder / "complete"
         if not complete.exists():
             # msgspec: for the rows, and for the payloads of our own handlers.
-            pip = [str(python), "-m", "pip", "install", "-qqq", "--retries=1", self.requirement, "msgspec"]
+            pip = [str(python), "-m", "pip", "install", "-qqq", "--retries=1", *self.requirement.split(), "msgspec"]
             if not all(_succeeds(command) for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip)):
                 print(f"{self.name} is skipped: {self.requirement} cannot be installed", file=sys.stderr)
                 return None
