@@ -8,14 +8,16 @@ from typing import Final, cast
 import msgspec
 from msgspec import Struct, inspect
 
-from jobworker.store.limits import NAME_PATTERN
+from jobworker.store.limits import NAME_PATTERN, TAG_PATTERN
 
 #: How much of an unknown field's name is repeated.
 ECHO_CHARACTERS: Final = 100
 
 _NAME: Final = "a name of 1 to 128 letters, digits, '.', '_' and '-' that begins with a letter or digit"
+_TAG: Final = "a text of 1 to 64 letters, digits, '.', '_', '=' and '-' that begins with a letter or digit"
+_PATTERNS: Final = {NAME_PATTERN: _NAME, TAG_PATTERN: _TAG}
 _INSTANT: Final = "a time with its offset from UTC (RFC 3339), for example 2026-01-31T09:00:00Z"
-_PATH: Final = re.compile(r" - at `\$\.([a-z_.]+)`\Z")
+_PATH: Final = re.compile(r" - at `\$\.([a-z_.]+)(?:\[(\d+)\])?`\Z")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*?)`(?: - at `\$\.([a-z_]+)`)?", re.DOTALL)
 
 
@@ -29,7 +31,8 @@ def explain(error: msgspec.ValidationError, body: type[Struct]) -> tuple[str, st
         return _explain_unknown(match[1], match[2], body)
     match = _PATH.search(message)
     path = match[1].split(".") if match else []
-    return _pointer(path), f"{'.'.join(path) or 'the body'} must be {_phrase(_field_type(body, path))}"
+    place = [match[2]] if match and match[2] else []
+    return _pointer([*path, *place]), f"{'.'.join(path) or 'the body'} must be {_phrase(_field_type(body, path))}"
 
 
 def _explain_unknown(name: str, parent: str | None, body: type[Struct]) -> tuple[str, str]:
@@ -76,9 +79,15 @@ def _phrase(kind: inspect.Type) -> str:
             return f"one of {', '.join(str(member) for member in members)}"
         case inspect.DateTimeType():
             return _INSTANT
-        case inspect.StrType(pattern=pattern, max_length=longest):
-            return _NAME if pattern == NAME_PATTERN else f"a text of at most {longest} characters"
+        case inspect.StrType():
+            return _PATTERNS.get(kind.pattern or "", f"a text of at most {kind.max_length} characters")
         case _:
-            assert isinstance(kind, inspect.StructType)
-            names = ", ".join(_fields(kind))
-            return f"an object with any of the fields {names}" if names else "an empty object"
+            return _compound_phrase(kind)
+
+
+def _compound_phrase(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.VarTupleType):
+        return f"a list of at most {kind.max_length}, each {_phrase(kind.item_type)}"
+    assert isinstance(kind, inspect.StructType)
+    names = ", ".join(_fields(kind))
+    return f"an object with any of the fields {names}" if names else "an empty object"

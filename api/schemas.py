@@ -19,6 +19,8 @@ from jobworker.store.limits import (
     MemoryLimitMb,
     Name,
     Priority,
+    Tag,
+    Tags,
     TimeoutSeconds,
 )
 from jobworker.store.states import JobState, KilledBy
@@ -58,6 +60,8 @@ class JobRequest(Request, frozen=True):
     max_crashes: MaxCrashes | UnsetType = UNSET
     backoff: BackoffRequest | UnsetType = UNSET
     memory_limit_mb: Annotated[MemoryLimitMb, Meta(description="MiB; a worker alone uses some 45")] | UnsetType = UNSET
+    #: By which it can be found.
+    tags: Tags | UnsetType = UNSET
 
 
 class JobsQuery(Request, frozen=True):
@@ -66,6 +70,11 @@ class JobsQuery(Request, frozen=True):
     status: JobState | UnsetType = UNSET
     type: Name | UnsetType = UNSET
     queue: Name | UnsetType = UNSET
+    tag: Tag | UnsetType = UNSET
+    #: Created then or later.
+    created_after: Instant | UnsetType = UNSET
+    #: Created before then.
+    created_before: Instant | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_JOBS)] = 50
     cursor: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
 

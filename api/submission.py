@@ -70,6 +70,7 @@ class Submission:
             memory_limit_mb=given(request.memory_limit_mb, None),
             backoff=None if request.backoff is UNSET else _merge(request.backoff, declared.backoff),
             trace=trace,
+            tags=tuple(dict.fromkeys(given(request.tags, ()))),
             key=key,
         )
         # Without an entry the supervisor that claims the job completes it.

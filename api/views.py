@@ -38,7 +38,7 @@ def view_summary(record: JobSummary, declared: Declaration) -> JobView:
         cancel_requested_at=_instant(record.cancel_requested_ms),
         cancelled_by=None if record.cancelled_by is None else record.cancelled_by.who,
         cancel_reason=None if record.cancelled_by is None else record.cancelled_by.reason,
-        tags=[],
+        tags=list(record.tags),
         progress=_view_progress(record),
         log_bytes=record.log_bytes,
         attempt=record.attempt,

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,8 @@ class Job(Struct, frozen=True, kw_only=True):
     created_at: datetime
     #: The trace it belongs to: the headers `traceparent` and, behind a space, `tracestate`; "": none.
     trace: str = ""
+    #: As its request gave them.
+    tags: tuple[str, ...] = ()
     #: When the attempt is killed, by `time.monotonic()`; None: never.
     deadline_monotonic: float | None = None
     #: Takes each progress.
@@ -98,6 +100,7 @@ class Job(Struct, frozen=True, kw_only=True):
         max_crashes: int | None = None,
         backoff: Mapping[str, Any] | None = None,
         memory_limit_mb: int | None = None,
+        tags: Sequence[str] | None = None,
     ) -> str:
         """Submit a follow-up job, and return its id. It exists as soon as this one has succeeded, and only then.
 
@@ -115,6 +118,7 @@ class Job(Struct, frozen=True, kw_only=True):
             "max_crashes": max_crashes,
             "backoff": backoff,
             "memory_limit_mb": memory_limit_mb,
+            "tags": None if tags is None else tuple(dict.fromkeys(tags)),
             "trace": self.trace or None,
         }
         return self.submissions.add(self.id, type, payload, options)

@@ -19,6 +19,7 @@ from jobworker.handlers.limits import (
     MemoryLimitMb,
     Name,
     Priority,
+    Tags,
     TimeoutSeconds,
 )
 from jobworker.handlers.result import encode_json
@@ -52,6 +53,7 @@ class FollowUp(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     memory_limit_mb: MemoryLimitMb | None = None
     #: That of the job whose handler submits it.
     trace: str = ""
+    tags: Tags = ()
 
 
 class Submissions:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ def run(
     max_attempts: int = 3,
     timeout: float | None = None,
     trace: str = "",
+    tags: Sequence[str] = (),
     submitted: list[FollowUp] | None = None,
 ) -> Any:
     """Return the result as a client would read it, or raise what the handler raises.
@@ -45,6 +47,7 @@ def run(
         fencing_token=attempt,
         created_at=datetime.now(UTC),
         trace=trace,
+        tags=tuple(tags),
         deadline_monotonic=None if timeout is None else time.monotonic() + timeout,
     )
     value = handler.decode(msgspec.json.encode(payload))

@@ -58,6 +58,7 @@ class Claim(Struct, frozen=True):
     memory_limit_mb: int | None = None
     #: As in NewJob.
     trace: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def attempted(self) -> Attempted:
@@ -73,7 +74,9 @@ class Claim(Struct, frozen=True):
     @classmethod
     def decode(cls, row: list[Any]) -> Self:
         """Read a row as `lua/includes/claim.lua` lists it (claimed_row)."""
-        (job_id, token, failures, attempt, worker, kind, queue, payload, *limits, backoff, created_ms, trace) = row
+        (job_id, token, failures, attempt, worker, kind, queue, payload, *limits, backoff, created_ms, trace, tags) = (
+            row
+        )
         timeout_ms, max_attempts, max_crashes, memory_limit_mb = map(_maybe, limits)
         return cls(
             id=job_id.decode(),
@@ -91,6 +94,7 @@ class Claim(Struct, frozen=True):
             worker=int(worker),
             memory_limit_mb=memory_limit_mb,
             trace="" if trace is None else trace.decode(),
+            tags=() if tags is None else tuple(tags.decode().split()),
         )
 
 

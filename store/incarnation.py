@@ -23,7 +23,7 @@ from jobworker.store.claims import (
 from jobworker.store.connection import translate, translated
 from jobworker.store.errors import NameInUse, Reaped, StoreError, StoreMisconfigured, Superseded
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_QUEUES, MAX_SWEPT_JOBS, MAX_TYPES
+from jobworker.store.limits import MAX_BATCH_BYTES, MAX_BATCH_JOBS, MAX_QUEUES, MAX_SWEPT_JOBS, MAX_TAGS, MAX_TYPES
 from jobworker.store.report import AttemptReport
 from jobworker.store.request import Request
 from jobworker.store.retention import Retention
@@ -76,9 +76,10 @@ class Incarnation:
         self._head: Final[list[Argument]] = [keys.base, name, epoch]
         self._exchange_keys: Final = [
             *(keys.supervisor(name), keys.running(name, epoch), keys.meta, keys.queues),
-            *(keys.scheduled, keys.expiring, keys.paused, keys.types),
+            *(keys.scheduled, keys.expiring, keys.paused, keys.types, keys.tags),
         ]
-        self._exchange_limits: Final = [*terms.retention.arguments(), MAX_BATCH_BYTES, MAX_QUEUES, MAX_TYPES]
+        names = [MAX_QUEUES, MAX_TYPES, MAX_TAGS]
+        self._exchange_limits: Final = [*terms.retention.arguments(), MAX_BATCH_BYTES, *names]
 
     @classmethod
     async def register(

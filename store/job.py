@@ -35,6 +35,8 @@ class NewJob(Struct, frozen=True):
     memory_limit_mb: int | None = None
     #: The trace it belongs to: the headers `traceparent` and, behind a space, `tracestate`, if there is one. "": none.
     trace: str = ""
+    #: By which it can be found, each as limits.Tag.
+    tags: tuple[str, ...] = ()
     #: Which request it is, if its client has said so.
     key: IdempotencyKey | None = None
 
@@ -51,12 +53,12 @@ class NewJob(Struct, frozen=True):
         fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
         head: list[Argument] = [self.id, self.type, self.queue, self.priority, self.payload, self.delay_ms]
         times: list[Argument] = ["" if time is None else time for time in (self.run_at_ms, self.expires_at_ms)]
-        return [*head, *times, len(fields), *fields]
+        return [*head, *times, " ".join(self.tags), len(fields), *fields]
 
     @property
     def size_bytes(self) -> int:
         """How much it adds to a call, roughly: two names may be long."""
-        return len(self.payload) + len(self.type) + len(self.queue) + len(self.trace) + 400
+        return len(self.payload) + len(self.type) + len(self.queue) + len(self.trace) + 100 * len(self.tags) + 400
 
 
 class Note(Struct, frozen=True):
@@ -167,6 +169,7 @@ class JobSummary(Struct, frozen=True):
     log_bytes: int = 0
     #: As in NewJob.
     trace: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def trace_id(self) -> str | None:
@@ -236,6 +239,10 @@ def _text(value: bytes) -> str:
     return value.decode(errors="replace")
 
 
+def _words(value: bytes) -> tuple[str, ...]:
+    return tuple(_text(value).split())
+
+
 def _status(value: bytes) -> JobState:
     return JobState(value.decode())
 
@@ -278,6 +285,7 @@ _DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
     ),
     **dict.fromkeys(("payload", "result"), bytes),
     "status": _status,
+    "tags": _words,
     "backoff": msgspec.json.Decoder(Backoff).decode,
     "error": msgspec.json.Decoder(ErrorInfo).decode,
     "receipt": msgspec.json.Decoder(Receipt).decode,

@@ -16,7 +16,7 @@ from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
 from jobworker.store.job import JobRecord, NewJob, Note
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TYPES
+from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TAGS, MAX_TYPES
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
 from jobworker.store.log import LogMark, LogPage
 from jobworker.store.pause import Pause
@@ -68,12 +68,12 @@ class JobStore:
         """Store up to 200 jobs, all or none; return what to tell of each.
 
         Safe to repeat: where a job's id or key is known nothing changes, and the answer is that of the first time.
-        Raises InvalidJob when one would expire before it is due, or when there would be too many queues or types;
+        Raises InvalidJob when one would expire before it is due, or when there would be too many queues, types or tags;
         KeyReused when a key is known from a request with another body; NotReplicated when they are stored and too few
         replicas have confirmed that in time.
         """
         assert 1 <= len(jobs) <= MAX_BATCH_JOBS
-        arguments: list[Argument] = [self._keys.base, MAX_QUEUES, MAX_TYPES, len(jobs)]
+        arguments: list[Argument] = [self._keys.base, MAX_QUEUES, MAX_TYPES, MAX_TAGS, len(jobs)]
         for job in jobs:
             arguments += [*_key_arguments(job), *job.arguments()]
         reply = self._enqueue(arguments)
@@ -85,6 +85,8 @@ class JobStore:
             raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
         if reply[0] == b"too_many_types":
             raise InvalidJob(f"there are jobs of {MAX_TYPES} types already; use one of them", field="type")
+        if reply[0] == b"too_many_tags":
+            raise InvalidJob(f"jobs have {MAX_TAGS} different tags already; use some of them", field="tags")
         return [Acceptance.decode(line) for line in reply[1:]]
 
     def accepted(self, key: IdempotencyKey) -> Acceptance | None:
@@ -195,7 +197,7 @@ class JobStore:
         return Durability.of(info, config, self._replicas.wanted)
 
     def _enqueue(self, arguments: list[Argument]) -> Any:
-        keys = [self._keys.meta, self._keys.queues, self._keys.types]
+        keys = [self._keys.meta, self._keys.queues, self._keys.types, self._keys.tags]
         if not self._replicas.wanted:
             return self._run("enqueue", keys, arguments)
         with self._one_connection() as connection:

@@ -33,6 +33,8 @@ class Keys:
         self.queues = f"{self.base}queues"
         #: set: names of the types that have a job.
         self.types = f"{self.base}types"
+        #: set: tags that a job has.
+        self.tags = f"{self.base}tags"
 
     def job(self, job_id: str) -> str:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""
@@ -69,6 +71,10 @@ class Keys:
     def by_type(self, name: str) -> str:
         """zset, secondary: id of every job of a type, scored by the ms it was created."""
         return f"{self.base}by_type:{name}"
+
+    def by_tag(self, tag: str) -> str:
+        """zset, secondary: id of every job with a tag, scored by the ms it was created."""
+        return f"{self.base}by_tag:{tag}"
 
     def supervisor(self, name: str) -> str:
         """hash: epoch, lock_id, lease_end, held_since, proven, host, pid, …, roster, last_call, last_answer."""

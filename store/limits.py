@@ -16,6 +16,10 @@ MAX_BATCH_BYTES: Final = 4 * MIB
 MAX_QUEUES: Final = 1000
 #: How many types may have jobs: to forget one whose record has gone every type is looked at.
 MAX_TYPES: Final = 1000
+#: How many tags jobs may have, all together: to forget one whose record has gone every tag is looked at.
+MAX_TAGS: Final = 1000
+#: How many tags one job may have.
+MAX_JOB_TAGS: Final = 10
 #: Jobs that one supervisor can be asked to run at once.
 MAX_WORKERS: Final = 1000
 #: How many jobs one sweep deletes.
@@ -32,6 +36,10 @@ MAX_DELAY_SECONDS: Final = 366 * 86_400
 #: Names of types, queues and supervisors.
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+#: No blank, so that a record can hold several; no colon, which parts the names of keys.
+TAG_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._=-]{0,63}\Z"
+Tag = Annotated[str, Meta(pattern=TAG_PATTERN, description="for example customer=42")]
+Tags = Annotated[tuple[Tag, ...], Meta(max_length=MAX_JOB_TAGS)]
 Priority = Annotated[int, Meta(ge=1, le=10, description="10 is the highest")]
 TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]

@@ -9,12 +9,15 @@ from msgspec import Meta, Struct
 
 from jobworker.store.errors import BadCursor, RecordDamaged
 from jobworker.store.job import JobSummary
-from jobworker.store.limits import Name
+from jobworker.store.limits import Name, Tag
 from jobworker.store.scripts import Argument
 from jobworker.store.states import JobState
 
 #: The fields of a job's hash that a list reads: no payload, no result, no attempts.
 FIELDS: Final = tuple(name for name in JobSummary.__struct_fields__ if name not in ("now_ms", "id"))
+
+
+Moment = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class JobFilter(Struct, frozen=True, array_like=True):
@@ -23,18 +26,24 @@ class JobFilter(Struct, frozen=True, array_like=True):
     status: JobState | None = None
     type: Name | None = None
     queue: Name | None = None
+    tag: Tag | None = None
+    #: Created then or later, and created before then: ms.
+    created_after_ms: Moment | None = None
+    created_before_ms: Moment | None = None
 
     def arguments(self) -> list[Argument]:
-        """Return the three values as `lua/list.lua` takes them."""
-        return [self.status or "", self.type or "", self.queue or ""]
+        """Return the values as `lua/list.lua` takes them."""
+        words = [self.status, self.type, self.queue, self.tag]
+        times = [self.created_after_ms, self.created_before_ms]
+        return [*(word or "" for word in words), *("" if time is None else time for time in times)]
 
 
 class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Where the next page begins: behind the entry (score, id) of the index that was walked so far."""
 
-    walk: Literal["status", "type"]
+    walk: Literal["status", "type", "tag"]
     wanted: JobFilter
-    score: Annotated[int, Meta(ge=0, lt=2**53)]
+    score: Moment
     id: Annotated[str, Meta(min_length=1, max_length=128)]
 
     def encode(self) -> str:
@@ -51,7 +60,7 @@ class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
             raise BadCursor from None
         if cursor.wanted != wanted:
             raise BadCursor("the cursor belongs to a list with other filters; leave it out to begin anew")
-        if cursor.walk == "status" and wanted.status is None:
+        if cursor.walk != "type" and getattr(wanted, cursor.walk) is None:
             raise BadCursor
         return cursor
 

@@ -1,6 +1,6 @@
-"""Whether the secondary indexes agree with the jobs: all jobs, those of a type, those that may expire."""
+"""Whether the secondary indexes agree with the jobs: all jobs, those of a type or with a tag, those that may expire."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,13 +11,14 @@ from jobworker.store.place import Place
 from jobworker.store.states import ENDED, JobState
 
 #: The fields of a job's record that say which secondary indexes name it.
-_FIELDS: Final = ("status", "type", "created_ms", "expires_ms", "failures", "crashes")
+_FIELDS: Final = ("status", "type", "created_ms", "expires_ms", "failures", "crashes", "tags")
 
 
 class _Filing(Struct, frozen=True):
     """What a job's record says about the secondary indexes."""
 
-    type: str
+    #: Registers of names, each with one that must be in it.
+    names: tuple[tuple[str, str], ...]
     places: tuple[Place, ...]
 
 
@@ -36,11 +37,8 @@ class SecondaryAudit:
     def walk(self) -> None:
         """Look at every entry. Comes after the state indexes: what is wrong there is not told twice."""
         keys = self._keys
-        types = sorted(name.decode() for name in self._client.smembers(keys.types))
-        for name in types:
-            if self._is_empty(name):
-                self._note(Kind.EMPTY, name, keys.types)
-        for index in (keys.created, keys.expiring, *map(keys.by_type, types)):
+        types, tags = self._named(keys.types, keys.by_type), self._named(keys.tags, keys.by_tag)
+        for index in (keys.created, keys.expiring, *types, *tags):
             self._walk_index(index)
 
     def check(self, ids: Sequence[str]) -> None:
@@ -51,7 +49,7 @@ class SecondaryAudit:
                 self._ask_filing(pipeline, job_id, filing)
             answers: Iterator[Any] = iter(pipeline.execute())
         for job_id, filing in zip(ids, filings, strict=True):
-            if _missing(self._keys, filing, answers):
+            if _missing(filing, answers):
                 self._check_again(job_id)
 
     def _walk_index(self, index: str) -> None:
@@ -89,13 +87,21 @@ class SecondaryAudit:
             record, *answers = pipeline.execute()
         # Otherwise it has moved since its record was read.
         if self._filing(record) == filing:
-            for index in _missing(self._keys, filing, iter(answers)):
+            for index in _missing(filing, iter(answers)):
                 self._note(Kind.OMITTED, job_id, index)
 
-    def _is_empty(self, name: str) -> bool:
+    def _named(self, register: str, index_of: Callable[[str], str]) -> list[str]:
+        """Return the indexes of the names in a register; a name without one is a flaw."""
+        names = sorted(name.decode() for name in self._client.smembers(register))
+        for name in names:
+            if self._is_empty(register, name, index_of(name)):
+                self._note(Kind.EMPTY, name, register)
+        return [index_of(name) for name in names]
+
+    def _is_empty(self, register: str, name: str, index: str) -> bool:
         with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.sismember(self._keys.types, name)
-            pipeline.exists(self._keys.by_type(name))
+            pipeline.sismember(register, name)
+            pipeline.exists(index)
             return bool(pipeline.execute() == [1, 0])
 
     def _ask_records(self, ids: Sequence[str]) -> list[list[bytes | None]]:
@@ -108,7 +114,8 @@ class SecondaryAudit:
     def _ask_filing(self, pipeline: Any, job_id: str, filing: _Filing | None) -> None:
         """Ask for what `_missing` reads."""
         if filing is not None:
-            pipeline.sismember(self._keys.types, filing.type)
+            for register, name in filing.names:
+                pipeline.sismember(register, name)
             for place in filing.places:
                 pipeline.zscore(place.index, job_id)
 
@@ -127,17 +134,20 @@ class SecondaryAudit:
 
 def _filing_of(keys: Keys, job: Mapping[str, str]) -> _Filing:
     created_ms = int(job["created_ms"])
-    places = [Place(keys.created, created_ms), Place(keys.by_type(job["type"]), created_ms)]
+    tags = job.get("tags", "").split()
+    indexes = (keys.created, keys.by_type(job["type"]), *map(keys.by_tag, tags))
+    places = [Place(index, created_ms) for index in indexes]
     waits = job["status"] in (JobState.PENDING, JobState.SCHEDULED)
     if "expires_ms" in job and waits and int(job["failures"]) + int(job["crashes"]) == 0:
         places.append(Place(keys.expiring, int(job["expires_ms"])))
-    return _Filing(job["type"], tuple(places))
+    names = ((keys.types, job["type"]), *((keys.tags, tag) for tag in tags))
+    return _Filing(names, tuple(places))
 
 
-def _missing(keys: Keys, filing: _Filing | None, answers: Iterator[Any]) -> list[str]:
+def _missing(filing: _Filing | None, answers: Iterator[Any]) -> list[str]:
     """Take the answers to what was asked about a job; return the indexes that do not name it."""
     if filing is None:
         return []
-    indexes = [keys.types, *(place.index for place in filing.places)]
+    indexes = [*(register for register, _ in filing.names), *(place.index for place in filing.places)]
     found = [next(answers) for _ in indexes]
     return [index for index, answer in zip(indexes, found, strict=True) if answer in (None, 0, False)]

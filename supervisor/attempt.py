@@ -54,5 +54,6 @@ class Attempt(Struct, frozen=True):
                 pipe=pipe,
                 soft_timeout_seconds=budget.soft_timeout_seconds,
                 trace=claim.trace,
+                tags=claim.tags,
             )
         )

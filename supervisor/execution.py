@@ -146,6 +146,7 @@ def _job(assignment: Assignment, teller: Teller, trace: str) -> Job:
         fencing_token=assignment.token,
         created_at=datetime.fromtimestamp(assignment.created_ms / 1000, UTC),
         trace=trace,
+        tags=assignment.tags,
         deadline_monotonic=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
         tell_progress=teller.tell,
     )

@@ -32,6 +32,7 @@ class Assignment(Struct, frozen=True, tag_field="kind", tag=True, array_like=Tru
     soft_timeout_seconds: float | None = None
     #: As in NewJob.
     trace: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class FreshPipe(Struct, frozen=True, tag_field="kind", tag=True, array_like=True):

@@ -79,6 +79,7 @@ def new_job(follow_up: FollowUp) -> NewJob:
         backoff=None if backoff is None else Backoff(backoff.base, backoff.factor, backoff.max, backoff.jitter),
         memory_limit_mb=follow_up.memory_limit_mb,
         trace=follow_up.trace,
+        tags=follow_up.tags,
     )
 
 

@@ -9,6 +9,7 @@ from jobworker.api.availability import Availability
 from jobworker.api.body import decode_body, read_bytes
 from jobworker.api.declaration import given
 from jobworker.api.errors import RequestRefused
+from jobworker.api.filtering import filter_of
 from jobworker.api.idempotency import KEY, REPLAYED, read_key
 from jobworker.api.operation import operation
 from jobworker.api.query import allow_no_parameters, read_query
@@ -20,7 +21,6 @@ from jobworker.api.submission import Submission
 from jobworker.store.errors import JobNotFound
 from jobworker.store.idempotency import Acceptance, IdempotencyKey
 from jobworker.store.jobs import JobStore
-from jobworker.store.listing import JobFilter
 from jobworker.store.trace import read_trace
 
 
@@ -79,7 +79,7 @@ class Jobs:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show a page of the jobs that the filters let through."""
         query = read_query(req, JobsQuery)
-        wanted = JobFilter(given(query.status, None), given(query.type, None), given(query.queue, None))
+        wanted = filter_of(query)
         with self._available:
             answer = self._reader.page(wanted, query.limit, given(query.cursor, None))
         resp.data = msgspec.json.encode(answer)

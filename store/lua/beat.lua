@@ -11,6 +11,7 @@
 -- include: relief
 -- include: clock
 -- include: queueing
+-- include: tagging
 -- include: closing
 -- include: ending
 -- include: holding

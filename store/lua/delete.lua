@@ -4,6 +4,7 @@
 -- ARGV  1 base  2 id
 -- Returns {'ok'} | {'missing'} | {'not_ended', status}
 -- include: clock
+-- include: tagging
 -- include: closing
 -- include: ending
 -- include: ended
@@ -30,11 +31,11 @@ end
 
 if is_damaged() then
   take_damaged()
-  -- Its type may be damaged as well: we look under all.
+  -- Its type and tags may be damaged as well: we look under all.
   forget(base, id, false)
   return {'ok'}
 end
 local refused = take_ended(base, id)
 if refused then return refused end
-forget(base, id, redis.call('HGET', job, 'type'))
+forget(base, id, unpack(redis.call('HMGET', job, 'type', 'tags')))
 return {'ok'}

@@ -1,19 +1,19 @@
 -- enqueue: store up to 200 jobs, each pending or scheduled.
 -- Promise: all or none; a job, its index entry and the record of its key appear together; a repeat with a known key or id
 --   changes nothing and answers as the first time did.
--- KEYS  1 meta (hash)  2 queues (set)  3 types (set)
--- ARGV  1 base  2 how many queues may exist  3 how many types  4 number of jobs; then for each: digest of its key
---       ('': none), fingerprint, ms to keep the key, then the job as storing lists it
+-- KEYS  1 meta (hash)  2 queues (set)  3 types (set)  4 tags (set)
+-- ARGV  1 base  2 how many queues may exist  3 how many types  4 how many tags  5 number of jobs; then for each: digest
+--       of its key ('': none), fingerprint, ms to keep the key, then the job as storing lists it
 -- Returns {'ok', 'id first_status type queue priority' …} | {'key_reused', id} | {'expired', id}
---   | {'too_many_queues', queue} | {'too_many_types', type}
+--   | {'too_many_queues', queue} | {'too_many_types', type} | {'too_many_tags', tag}
 -- include: clock
 -- include: arguments
 -- include: queueing
+-- include: tagging
 -- include: storing
-local meta, queues, types = KEYS[1], KEYS[2], KEYS[3]
-local base, max_queues, max_types, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local meta, base, count = KEYS[1], ARGV[1], tonumber(ARGV[5])
 
-local take = arguments_after(4)
+local take = arguments_after(5)
 
 -- A job, and before it its key.
 local function read_request()
@@ -47,7 +47,7 @@ end
 
 -- First everything is checked, then anything is written.
 local requests, jobs, answers = {}, {}, {'ok'}
-local queue_names, type_names = register_of(queues, max_queues), register_of(types, max_types)
+local names = registers_of({queues = KEYS[2], types = KEYS[3], tags = KEYS[4]}, ARGV[2], ARGV[3], ARGV[4])
 for i = 1, count do
   local job = read_request()
   local name = job.digest ~= '' and job.digest or job.id
@@ -55,14 +55,13 @@ for i = 1, count do
   if job.request.fingerprint ~= job.fingerprint then return {'key_reused', job.id} end
   if not job.request.answer and not requests[name] then
     if job.expires and job.expires <= job.due then return {'expired', job.id} end
-    if not admits(queue_names, job.queue) then return {'too_many_queues', job.queue} end
-    if not admits(type_names, job.type) then return {'too_many_types', job.type} end
+    local word, too_many = refused_name(names, job)
+    if word then return {word, too_many} end
   end
   requests[name] = job.request
 end
 
-add_fresh(queue_names)
-add_fresh(type_names)
+add_fresh(names)
 local woken = {}
 for i, job in ipairs(jobs) do
   if not job.request.answer then

@@ -2,10 +2,10 @@
 -- Promise: numbered calls. A repeat of the last call answers as it did and does nothing again; an older one does nothing.
 --   A job is in exactly one index before and after. Nothing is claimed once the lease has ended.
 -- KEYS  1 record of the name (hash)  2 running (hash)  3 meta (hash)  4 queues (set)  5 scheduled (zset)
---       6 expiring (zset)  7 paused (hash)  8 types (set)
+--       6 expiring (zset)  7 paused (hash)  8 types (set)  9 tags (set)
 -- ARGV  1 base  2 name  3 epoch  4 call id  5 6 7 retention  8 most bytes to claim
---       9 how many queues may exist  10 how many types
---       11 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
+--       9 how many queues may exist  10 how many types  11 how many tags
+--       12 number of settles, each: id, token, outcome, final, delay ms, reason, error, result, receipt, detail,
 --         max attempts, max crashes, progress (opaque; '': nothing new), number of chunks of output, each: at, read ms,
 --         bytes, number of follow-up jobs, each as read_job takes it;
 --       then number of queues served (0: all), each a name;
@@ -16,6 +16,7 @@
 -- include: clock
 -- include: arguments
 -- include: queueing
+-- include: tagging
 -- include: closing
 -- include: ending
 -- include: holding
@@ -26,7 +27,7 @@
 -- include: incarnation
 -- include: claim
 local record, running, meta, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local scheduled, expiring, paused, types = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local scheduled, expiring, paused = KEYS[5], KEYS[6], KEYS[7]
 local base, name, epoch, call, max_bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[8])
 local holder = holder_of(base, name, epoch, retention(5))
 
@@ -44,7 +45,7 @@ if call == last_call then
   return {'ok', due_in(), words, jobs}
 end
 
-local take = arguments_after(10)
+local take = arguments_after(11)
 
 local words, promoted, names = {}, {}, nil
 for i = 1, tonumber(take()) do
@@ -55,7 +56,7 @@ for i = 1, tonumber(take()) do
   local follow_ups = {}
   for j = 1, tonumber(take()) do follow_ups[j] = read_job(take) end
   if #follow_ups > 0 and not names then
-    names = {queues = register_of(queues, ARGV[9]), types = register_of(types, ARGV[10])}
+    names = registers_of({queues = queues, types = KEYS[8], tags = KEYS[9]}, ARGV[9], ARGV[10], ARGV[11])
   end
   words[i] = settle_with(holder, meta, names, follow_ups, id, token, attempt, promoted)
 end

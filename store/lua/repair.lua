@@ -2,10 +2,11 @@
 -- Promise: the record decides, as it is now. A job without one leaves the indexes; one that is run by nobody whom a reaper
 --   would find is put back free; one whose record does not say where it belongs is left as it is.
 -- KEYS  1 job (hash)
--- ARGV  1 base  2 id, or the name of a type  3 the index, below base, that is wrong about it  4 5 6 retention
+-- ARGV  1 base  2 id, or the name of a type or tag  3 the index, below base, that is wrong about it  4 5 6 retention
 -- Returns 'agrees' | 'filed' | 'put_back' | 'removed' | 'damaged'
 -- include: clock
 -- include: queueing
+-- include: tagging
 -- include: closing
 -- include: ending
 -- include: holding
@@ -30,7 +31,7 @@ end
 local function read_record()
   local fields = read_fields(job, WORDS)
   read_fields(job, NUMBERS, fields)
-  read_fields(job, {'owner', 'epoch', 'token', 'run_at_ms', 'ended_ms'}, fields)
+  read_fields(job, {'owner', 'epoch', 'token', 'run_at_ms', 'ended_ms', 'tags'}, fields)
   read_fields(job, OPTIONAL, fields)
   local needs = NEEDS[fields.status]
   local whole = needs and fields.queue and fields.type and (fields.owner or fields.status ~= 'running')
@@ -90,6 +91,19 @@ local function file_by_type(fields)
   return changed
 end
 
+local function file_by_tags(fields)
+  local changed = false
+  for tag in each_tag(fields.tags) do
+    changed = enter('by_tag:' .. tag, fields.created_ms) or changed
+    changed = redis.call('SADD', base .. 'tags', tag) == 1 or changed
+  end
+  local tag = string.match(index, '^by_tag:(.*)$')
+  if not tag or has_tag(fields.tags, tag) then return changed end
+  changed = remove_from(index) or changed
+  if redis.call('EXISTS', base .. index) == 0 then redis.call('SREM', base .. 'tags', tag) end
+  return changed
+end
+
 local function file_expiring(fields)
   local waits = fields.status == 'pending' or fields.status == 'scheduled'
   if fields.expires_ms and waits and tonumber(fields.failures) + tonumber(fields.crashes) == 0 then
@@ -102,6 +116,7 @@ local function file(fields)
   local changed = file_in_state_indexes(fields)
   changed = enter('created', fields.created_ms) or changed
   changed = file_by_type(fields) or changed
+  changed = file_by_tags(fields) or changed
   return file_expiring(fields) or changed
 end
 
@@ -125,9 +140,9 @@ if redis.call('EXISTS', job) == 1 then
   local changed = file(abandoned and read_record() or fields)
   return abandoned and 'put_back' or changed and 'filed' or 'agrees'
 end
-if index == 'types' then
-  if redis.call('EXISTS', base .. 'by_type:' .. id) == 1 then return 'agrees' end
-  return redis.call('SREM', base .. 'types', id) == 1 and 'removed' or 'agrees'
+if index == 'types' or index == 'tags' then
+  if redis.call('EXISTS', base .. (index == 'types' and 'by_type:' or 'by_tag:') .. id) == 1 then return 'agrees' end
+  return redis.call('SREM', base .. index, id) == 1 and 'removed' or 'agrees'
 end
 if is_of_states(index) then remove_from(index) end
 redis.call('ZREM', base .. 'expiring', id)

@@ -6,6 +6,7 @@
 -- Returns {'ok'} | {'missing'} | {'not_ended', status}
 -- include: clock
 -- include: queueing
+-- include: tagging
 -- include: closing
 -- include: ending
 -- include: ended

@@ -5,6 +5,7 @@
 -- Returns how many are left to delete
 -- include: relief
 -- include: clock
+-- include: tagging
 -- include: closing
 -- include: ending
 local base, limits, most = ARGV[1], retention(2), tonumber(ARGV[5])

@@ -69,6 +69,17 @@ def _check_types(data: dict[str, Any], jobs: dict[str, Any]) -> None:
     assert sorted(found) == sorted(expected), "by_type and jobs disagree"
     assert data.get("created", {}) == {job_id: int(job["created_ms"]) for job_id, job in jobs.items()}
     assert data.get("types", set()) == {job["type"] for job in jobs.values()}
+    _check_tags(data, jobs)
+
+
+def _check_tags(data: dict[str, Any], jobs: dict[str, Any]) -> None:
+    expected: dict[str, dict[str, int]] = {}
+    for job_id, job in jobs.items():
+        for tag in job.get("tags", "").split():
+            expected.setdefault(tag, {})[job_id] = int(job["created_ms"])
+    found = {key[7:]: entries for key, entries in data.items() if key.startswith("by_tag:")}
+    assert found == expected, "by_tag and jobs disagree"
+    assert data.get("tags", set()) == set(expected)
 
 
 def _check_secondary_indexes(data: dict[str, Any], jobs: dict[str, Any]) -> None:

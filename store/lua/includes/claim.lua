@@ -40,8 +40,8 @@ local function open_queues(paused, served)
 end
 
 local CLAIM_FIELDS = {'status', 'token', 'failures', 'crashes', 'expires_ms', 'type', 'queue', 'payload', 'timeout_ms',
-  'max_attempts', 'max_crashes', 'memory_limit_mb', 'backoff', 'created_ms', 'trace', 'ahead'}
-local PAYLOAD, AHEAD = 8, 16
+  'max_attempts', 'max_crashes', 'memory_limit_mb', 'backoff', 'created_ms', 'trace', 'tags', 'ahead'}
+local PAYLOAD, AHEAD = 8, 17
 
 -- A claimed job as the answer shows it: the fields as they were read, four of them replaced, and without the last.
 local function claimed_row(row, id, token, attempt, worker)

@@ -16,19 +16,26 @@ end
 -- So many indexes a call looks through for jobs that it deletes.
 local lookups = 2000
 
--- Deletes an ended job with its log and its entries in `created` and `by_type`; a type without jobs is none.
--- `type` is false when the job's own TTL has taken it: then its entry may stand under any type.
-local function forget(base, id, type)
-  local types = type and {type} or redis.call('SMEMBERS', base .. 'types')
-  lookups = lookups - #types
-  redis.call('UNLINK', base .. 'job:' .. id, base .. 'job:' .. id .. ':log')
-  redis.call('ZREM', base .. 'created', id)
-  for _, each in ipairs(types) do
-    local index = base .. 'by_type:' .. each
+-- Takes a job out of the indexes `kind` of these names; a name without jobs leaves its register.
+local function unfile(base, id, kind, register, names)
+  lookups = lookups - #names
+  for _, name in ipairs(names) do
+    local index = base .. kind .. name
     if redis.call('ZREM', index, id) == 1 and redis.call('EXISTS', index) == 0 then
-      redis.call('SREM', base .. 'types', each)
+      redis.call('SREM', base .. register, name)
     end
   end
+end
+
+-- Deletes an ended job with its log and its entries in `created`, `by_type` and `by_tag`.
+-- `type` is false when the job's own TTL has taken it: then its entries may stand under any type and tag.
+local function forget(base, id, type, tags)
+  local tag_names = type and {} or redis.call('SMEMBERS', base .. 'tags')
+  for tag in each_tag(type and tags) do tag_names[#tag_names + 1] = tag end
+  redis.call('UNLINK', base .. 'job:' .. id, base .. 'job:' .. id .. ':log')
+  redis.call('ZREM', base .. 'created', id)
+  unfile(base, id, 'by_type:', 'types', type and {type} or redis.call('SMEMBERS', base .. 'types'))
+  unfile(base, id, 'by_tag:', 'tags', tag_names)
 end
 
 -- Deletes what is over age or number, `most` at most. Returns how many it has deleted, and how many are left to delete.
@@ -39,10 +46,10 @@ local function trim_ended(base, status, limits, most)
   local step, deleted = math.min(surplus, most), 0
   for _, id in ipairs(step > 0 and redis.call('ZRANGE', index, 0, step - 1) or {}) do
     if lookups <= 0 then break end
-    local found = redis.call('HMGET', base .. 'job:' .. id, 'status', 'type')
+    local found = redis.call('HMGET', base .. 'job:' .. id, 'status', 'type', 'tags')
     redis.call('ZREM', index, id)
     -- Its own TTL may have taken the job, and its id may have come again since.
-    if not found[1] or found[1] == status then forget(base, id, found[2]) end
+    if not found[1] or found[1] == status then forget(base, id, found[2], found[3]) end
     deleted = deleted + 1
   end
   return deleted, surplus - deleted

@@ -1,12 +1,12 @@
 -- Storing new jobs: how ARGV lists one, how many names there may be, and all that appears with it.
 
--- A job as ARGV lists it: id, type, queue, priority, payload, delay ms, run at (ms or ''), expires at (ms or ''), n, n
--- more items: field, value, …
+-- A job as ARGV lists it: id, type, queue, priority, payload, delay ms, run at (ms or ''), expires at (ms or ''), tags
+-- (behind each other, with blanks between; '': none), n, n more items: field, value, …
 local function read_job(take)
   local job = {id = take(), type = take(), queue = take(), priority = take(), payload = take()}
   local delay, run_at, expires = tonumber(take()), tonumber(take()), tonumber(take())
   job.due = math.max(run_at or now + delay, now)
-  job.expires, job.extra = expires, {}
+  job.expires, job.tags, job.extra = expires, take(), {}
   for i = 1, tonumber(take()) do job.extra[i] = take() end
   return job
 end
@@ -23,6 +23,10 @@ local function store_job(base, meta, job)
     'attempt', 0, 'failures', 0, 'crashes', 0, 'payload', job.payload, unpack(job.extra))
   redis.call('ZADD', base .. 'created', integer(now), job.id)
   redis.call('ZADD', base .. 'by_type:' .. job.type, integer(now), job.id)
+  if job.tags ~= '' then
+    redis.call('HSET', key, 'tags', job.tags)
+    for tag in each_tag(job.tags) do redis.call('ZADD', base .. 'by_tag:' .. tag, integer(now), job.id) end
+  end
   if job.expires then
     redis.call('HSET', key, 'expires_ms', integer(job.expires))
     redis.call('ZADD', base .. 'expiring', integer(job.expires), job.id)
@@ -48,7 +52,24 @@ local function admits(register, name)
   return true
 end
 
+-- The registers that a job's names go into.
+local function registers_of(keys, max_queues, max_types, max_tags)
+  return {queues = register_of(keys.queues, max_queues), types = register_of(keys.types, max_types),
+    tags = register_of(keys.tags, max_tags)}
+end
+
+-- Admits the names of a job; else returns the word for what would be too many, and the name.
+local function refused_name(names, job)
+  if not admits(names.queues, job.queue) then return 'too_many_queues', job.queue end
+  if not admits(names.types, job.type) then return 'too_many_types', job.type end
+  for tag in each_tag(job.tags) do
+    if not admits(names.tags, tag) then return 'too_many_tags', tag end
+  end
+end
+
 -- Adds the names that were admitted and not known.
-local function add_fresh(register)
-  for name in pairs(register.fresh) do redis.call('SADD', register.key, name) end
+local function add_fresh(names)
+  for _, register in pairs(names) do
+    for name in pairs(register.fresh) do redis.call('SADD', register.key, name) end
+  end
 end

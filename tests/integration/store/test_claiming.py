@@ -77,11 +77,13 @@ def test_a_claim_carries_what_the_job_was_enqueued_with(world: World, alpha: Sup
         max_crashes=8,
         backoff=backoff,
         trace="00-a-b-01 c=d",
+        tags=("customer=42", "nightly"),
     )
     claim = alpha.claim_one()
     assert (claim.type, claim.queue, claim.payload, claim.backoff) == ("resize", "images", b"\x00\xff", backoff)
     assert (claim.timeout_ms, claim.max_attempts, claim.max_crashes, claim.failures) == (0, 9, 8, 0)
     assert claim.trace == "00-a-b-01 c=d"
+    assert claim.tags == ("customer=42", "nightly")
     world.enqueue()
     assert alpha.claim_one().trace == ""
 

@@ -146,8 +146,8 @@ def test_where_there_would_be_too_many_queues_none_is_stored_and_the_job_says_so
 
 def test_so_it_is_with_types(world: World, alpha: Supervisor) -> None:
     job_id = world.enqueue()
-    assert alpha.incarnation._exchange_limits[-1] == MAX_TYPES
-    alpha.incarnation._exchange_limits[-1] = 1
+    assert alpha.incarnation._exchange_limits[-2] == MAX_TYPES
+    alpha.incarnation._exchange_limits[-2] = 1
     assert alpha.settle(alpha.claim_one(), Outcome.SUCCEEDED, follow_ups=jobs(type="one.more")) == "failed"
     error = world.store.get(job_id).error
     assert (error and error.type) == "too_many_types"

@@ -43,6 +43,7 @@ OPTIONS: dict[str, Any] = {
     "max_crashes": 5,
     "backoff": Backoff(),
     "memory_limit_mb": 512,
+    "tags": ("customer=42", "nightly"),
     "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 

@@ -68,6 +68,22 @@ def test_a_job_of_another_type_than_the_index_s(world: World, job_id: str) -> No
     ]
 
 
+def test_a_job_that_its_tag_does_not_name(world: World) -> None:
+    job_id = world.enqueue(tags=("a", "b"))
+    world.client.zrem(world.keys.by_tag("a"), job_id)
+    world.client.srem(world.keys.tags, "b")
+    assert flaws(world) == [
+        *[("empty", "a", "tags"), ("omitted", job_id, "tags"), ("omitted", job_id, "by_tag:a")],
+    ]
+
+
+def test_a_job_under_a_tag_that_it_has_not(world: World) -> None:
+    world.enqueue(tags=("a",))
+    other = world.enqueue()
+    world.client.zadd(world.keys.by_tag("a"), {other: START_MS})
+    assert flaws(world) == [("misfiled", other, "by_tag:a")]
+
+
 def test_a_job_under_two_types(world: World, job_id: str) -> None:
     world.enqueue(type="other")
     world.client.zadd(world.keys.by_type("other"), {job_id: START_MS})

@@ -12,7 +12,7 @@ from jobworker.store.states import Outcome
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 congo=t61"
 ROW: list[bytes | int] = [
     *(b"the-id", b"1764000000000001", b"1", 3, b"77", b"resize", b"images", b"\x00\xff", b"2500", b"4", b"6", b"512"),
-    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000", TRACE.encode()),
+    *(b'{"base":2.0,"factor":3.0,"max":9.0,"jitter":false}', b"1000", TRACE.encode(), b"customer=42 nightly"),
 ]
 
 
@@ -33,12 +33,13 @@ def test_a_row_is_a_claim() -> None:
         worker=77,
         memory_limit_mb=512,
         trace=TRACE,
+        tags=("customer=42", "nightly"),
     )
 
 
 def test_what_is_logged_of_a_claim_names_its_trace() -> None:
     assert Claim.decode(ROW).logged == {"trace_id": "0af7651916cd43dd8448eb211c80319c"}
-    assert Claim.decode([*ROW[:-1], None]).logged == {}
+    assert Claim.decode([*ROW[:-2], None, None]).logged == {}
 
 
 def test_what_nobody_has_said_is_none() -> None:
@@ -66,7 +67,7 @@ def test_follow_ups_stand_behind_a_settle_as_they_are_enqueued() -> None:
     settle = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3, follow_ups=jobs)
     plain = Settle("the-id", 7, Outcome.SUCCEEDED, 3, 3).arguments()
     assert settle.arguments() == [*plain[:-1], 2, *jobs[0].arguments(), *jobs[1].arguments()]
-    assert jobs[0].arguments() == ["1", "mail", "default", 5, b"7", 5, "", "", 0]
+    assert jobs[0].arguments() == ["1", "mail", "default", 5, b"7", 5, "", "", "", 0]
     sent = sum(len(str(item)) if not isinstance(item, bytes) else len(item) for item in settle.arguments())
     assert sent <= settle.size_bytes
 

@@ -26,9 +26,9 @@ def test_a_cursor_needs_no_quoting_in_a_url() -> None:
 
 
 def test_a_page_begins_at_the_start_or_behind_its_cursor() -> None:
-    assert page_arguments(JobFilter(), None) == ["", "", "", "", "", ""]
+    assert page_arguments(JobFilter(), None) == [""] * 9
     assert page_arguments(WANTED, CURSOR.encode()) == [
-        *("failed", "image.resize", "slow", "type", 1_800_000_000_000, CURSOR.id),
+        *("failed", "image.resize", "slow", "", "", "", "type", 1_800_000_000_000, CURSOR.id),
     ]
 
 
@@ -54,6 +54,7 @@ NO_FILTER = [None, None, None]
         encoded("type", NO_FILTER, 1, "id", "more"),
         encoded("type", ["sleeping", None, None], 1, "id"),
         encoded("status", NO_FILTER, 1, "id"),
+        encoded("tag", NO_FILTER, 1, "id"),
     ],
 )
 def test_what_is_no_cursor_is_refused_and_told_what_to_do(text: str) -> None:
@@ -69,4 +70,4 @@ def test_a_cursor_of_a_list_with_other_filters_is_refused(wanted: JobFilter) -> 
 
 def test_a_list_reads_nothing_that_may_be_large() -> None:
     assert not {"payload", "result", "attempts", "now_ms", "id"} & set(FIELDS)
-    assert len(FIELDS) == 28
+    assert len(FIELDS) == 29

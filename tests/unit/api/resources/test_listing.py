@@ -79,7 +79,10 @@ def test_filters_hold_one_by_one_and_together(api: Api, start_next: Callable[[],
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("state=failed", "state is not a parameter; allowed: status, type, queue, limit, cursor"),
+        (
+            "state=failed",
+            "state is not a parameter; allowed: status, type, queue, tag, created_after, created_before, limit, cursor",
+        ),
         (f"{'x' * 5000}=1", f"{'x' * 100} is not a parameter; allowed"),
         ("status=done", "status must be one of scheduled, pending, running, succeeded, failed, cancelled, expired"),
         ("status=", "status must be one of scheduled"),
@@ -121,3 +124,23 @@ def test_head_answers_as_get_without_a_body(api: Api) -> None:
 def test_while_redis_is_away_it_is_503(api: Api) -> None:
     api.lose_redis("gone")
     assert api.get("/jobs").status == 503
+
+
+def test_jobs_are_found_by_tag_and_by_when_they_came(api: Api) -> None:
+    tagged = api.submit(tags=["customer=42", "nightly", "nightly"])
+    other = api.submit()
+    assert listed(api, tag="customer=42") == [tagged]
+    assert api.get(f"/jobs/{tagged}").json["tags"] == ["customer=42", "nightly"]
+    assert listed(api, created_before="2001-01-01T00:00:00Z") == []
+    assert sorted(listed(api, created_after="1901-01-01T00:00:00Z", limit=1)) == sorted([tagged, other])
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(api: Api) -> None:
+    answer = api.get("/jobs?created_after=2026-01-02T00:00:00Z&created_before=2026-01-01T00:00:00Z")
+    assert (answer.status, answer.json["detail"]) == (422, "created_before must be later than created_after")
+
+
+def test_tags_that_are_none_are_refused(api: Api) -> None:
+    for tags in (["with blank"], ["a:b"], [""], [f"t{number}" for number in range(11)], "a"):
+        answer = api.post("/jobs", {"tags": tags})
+        assert (answer.status, answer.json["errors"][0]["pointer"][:5]) == (422, "/tags")
