@@ -7,9 +7,11 @@ from typing import Any, Final, cast
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, Task, WSGITask
 
-from jobworker.api.headers import STREAM, WAITED_SECONDS, answer_headers, choose_request_id
+from jobworker.api.headers import PLACE, STREAM, WAITED_SECONDS, answer_headers, choose_request_id
+from jobworker.api.parking import Parking
 from jobworker.api.parser import RequestParser
 from jobworker.api.problem import PROBLEM_JSON, encode_problem, status_line
+from jobworker.api.waiting import Park, Ticket
 
 #: How long a refused client may go on sending before its connection is cut.
 LINGER_SECONDS: Final = 5.0
@@ -49,8 +51,22 @@ class Answer(InOnePiece, WSGITask):
         """Return what the application learns of the request: also how long it has waited for this thread."""
         environ: dict[str, Any] = super().get_environment()
         environ[WAITED_SECONDS] = time.monotonic() - cast("RequestParser", self.request).complete_at
-        environ[STREAM] = self
+        environ[STREAM] = environ[PLACE] = self
         return environ
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """What this request has waited with; None: it has not waited yet."""
+        return cast("RequestParser", self.request).ticket
+
+    def enter(self, job_id: str, seconds: float) -> Ticket | None:
+        """Return a ticket, which is called when the job ends from now on; None: there is no room."""
+        parking = cast("Channel", self.channel).parking
+        return None if parking is None else parking.enter(job_id, seconds)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give a ticket back unused."""
+        cast("Parking", cast("Channel", self.channel).parking).leave(ticket)
 
     def begin(self) -> None:
         """Send the head now; the answer has no length, and the connection ends with it."""
@@ -101,6 +117,32 @@ class Channel(HTTPChannel):
     refused = False
     #: Until when what comes is thrown away.
     linger_end: float | None = None
+    #: Where it is kept while its request waits.
+    parking: Parking | None = None
+
+    def service(self) -> None:
+        """Serve a request, or keep it until its turn comes again."""
+        request = cast("RequestParser", self.requests[0])
+        parking, has_waited = self.parking, request.ticket is not None
+        try:
+            super().service()
+        except Park as park:
+            request.ticket = park.ticket
+            cast("Parking", parking).park(self, park.ticket)
+        finally:
+            if has_waited:
+                cast("Parking", parking).served()
+
+    @property
+    def descriptor(self) -> int | None:
+        """Of its socket; None: it is closed."""
+        found: int | None = cast("Any", self)._fileno  # noqa: SLF001 - waitress has no other name for it
+        return found
+
+    def refresh(self) -> None:
+        """Count the time that its request waits for a thread from now on."""
+        if self.requests:
+            cast("RequestParser", self.requests[0]).complete_at = time.monotonic()
 
     def writable(self) -> bool:
         """Tell whether the loop should send."""
@@ -135,6 +177,11 @@ class Channel(HTTPChannel):
         return True
 
     @property
+    def serving(self) -> bool:
+        """Whether a request is being served, or its answer is still to be sent."""
+        return bool(self.requests or self.total_outbufs_len)
+
+    @property
     def busy(self) -> bool:
         """Whether a request is coming in, is being served, or its answer is still to be sent."""
-        return bool(self.requests or self.total_outbufs_len or self.request is not None)
+        return self.serving or self.request is not None

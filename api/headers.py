@@ -11,6 +11,8 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 WAITED_SECONDS: Final = "jobworker.waited_seconds"
 #: Where it has the connection as a Stream of followers.py, for an answer without an end.
 STREAM: Final = "jobworker.stream"
+#: Where it has the connection as a Place of waiting.py, for a request that waits.
+PLACE: Final = "jobworker.place"
 
 _ALWAYS: Final = (
     ("X-Content-Type-Options", "nosniff"),

@@ -7,6 +7,7 @@ from typing import Final
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import RequestEntityTooLarge
 
+from jobworker.api.waiting import Ticket
 from jobworker.store.limits import MAX_PAYLOAD_BYTES
 
 #: A payload of the greatest size, and as much again as all other fields can need.
@@ -21,6 +22,8 @@ class RequestParser(HTTPRequestParser):
     path: str
     #: When its last byte had come.
     complete_at = math.inf
+    #: What it waits for, or has waited for.
+    ticket: Ticket | None = None
 
     def received(self, data: bytes) -> int:
         """Take what has come; return how much of it was ours."""

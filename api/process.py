@@ -13,11 +13,14 @@ from typing import Any, Final, cast
 
 import structlog
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
 from jobworker.api.app import App, create_app
 from jobworker.api.availability import Availability
 from jobworker.api.channel import Channel
+from jobworker.api.listening import Listening
+from jobworker.api.parking import Parking
 from jobworker.store.connection import connect
 from jobworker.store.errors import StoreError
 from jobworker.store.jobs import JobStore
@@ -57,13 +60,15 @@ class Server:
         #: What waitress watches: the listener, its trigger, the channels.
         self._map: dict[int, Any] = {}
         self._waitress = cast("BaseWSGIServer", create_server(app, map=self._map, **_adjustments(listener, settings)))
-        self._waitress.channel_class = Channel
+        self.parking = Parking(self._waitress, self._map, settings.max_waiting)
+        self._waitress.channel_class = cast("type[HTTPChannel]", self._new_channel)
         self._waitress.adj.socket_options = SOCKET_OPTIONS
 
     def run(self) -> None:
         """Serve until told to end."""
         while not self._draining:
             self._turn(1.0)
+            self._make_room()
         log.info("draining", grace_seconds=self._grace_seconds)
         self._drain()
         log.info("stopped")
@@ -90,6 +95,7 @@ class Server:
         wasyncore.dispatcher.close(self._waitress)
         for channel in self._channels():
             channel.draining = True
+        self.parking.drain()
         self._turn(0.0)
         while not self._hurried and time.monotonic() < deadline and any(channel.busy for channel in self._channels()):
             self._turn(0.05)
@@ -102,10 +108,26 @@ class Server:
             self._waitress.handle_accept()
 
     def _turn(self, timeout_seconds: float) -> None:
-        wasyncore.loop(timeout=timeout_seconds, use_poll=True, map=self._map, count=1)
+        timeout_seconds = self.parking.turn(timeout_seconds)
+        wasyncore.loop(timeout=max(0.0, timeout_seconds), use_poll=True, map=self._map, count=1)
+
+    def _new_channel(self, *arguments: Any, **options: Any) -> Channel:
+        channel = Channel(*arguments, **options)
+        channel.parking = self.parking
+        return channel
+
+    def _make_room(self) -> None:
+        # At its limit waitress accepts nobody until somebody leaves, which idle clients do after a minute.
+        if len(self._map) < CONNECTION_LIMIT:
+            return
+        idle = [entry for entry in self._map.values() if isinstance(entry, Channel) and not entry.serving]
+        idle.sort(key=lambda channel: channel.last_activity)
+        for channel in idle[: CONNECTION_LIMIT // 4]:
+            channel.handle_close()
 
     def _channels(self) -> list[Channel]:
-        return [entry for entry in self._map.values() if isinstance(entry, Channel)]
+        # Those that wait are not in the map.
+        return list(cast("dict[int, Channel]", self._waitress.active_channels).values())
 
 
 #: What each signal asks of a process that serves.
@@ -137,20 +159,23 @@ def run_process(listener: socket.socket, settings: Settings, orders: Orders) -> 
     store = connect_store(settings)
     available = Availability(store.check_writable)
     server = Server(create_app(store, available, settings), listener, settings.api)
+    listening = Listening(store.ends, available, server.parking, block_seconds=settings.redis.timeout / 2)
     _answer_signals(server, orders)
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port, pid=os.getpid())
     Thread(target=_look_at_redis, args=(store, available), name="redis-first-look", daemon=True).start()
+    listening.start()
     server.run()
+    listening.close()
     available.close()
     store.close()
 
 
 def connect_store(settings: Settings) -> JobStore:
     """Return the store; nothing is sent yet. Raises StoreMisconfigured for a URL that is none."""
-    # A thread without a connection would count as an outage: every thread has one, the probes two.
+    # A thread without a connection would count as an outage: every thread has one, the probes two, listening one.
     client = connect(
-        settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 2
+        settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 3
     )
     # A call is given up after the timeout, and POST is answered within 3 s: a part of that is left for the wait.
     replicas = Replicas(settings.redis.wait_replicas, round(500 * settings.redis.timeout))

@@ -11,6 +11,7 @@ from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
 from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
+from jobworker.store.ends import Ends
 from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, RecordDamaged, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
@@ -54,6 +55,8 @@ class JobStore:
         self.stats = Stats(client, keys)
         #: What supervisors are asked.
         self.control = Control(client, keys)
+        #: The ends of jobs that somebody waits for.
+        self.ends = Ends(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:

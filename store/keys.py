@@ -35,6 +35,8 @@ class Keys:
         self.types = f"{self.base}types"
         #: set: tags that a job has.
         self.tags = f"{self.base}tags"
+        #: stream: `id` of each job that has ended while somebody waited for that; a TTL.
+        self.ends = f"{self.base}ends"
 
     def job(self, job_id: str) -> str:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""

@@ -193,6 +193,12 @@ class ApiSettings(Section, frozen=True):
         Meta(description="processes that answer; auto: one a CPU we may use, at most 8"),
     ] = "auto"
     threads: Annotated[int, Meta(ge=1, le=256, description="requests that each of them answers at once")] = 16
+    max_waiting: Annotated[
+        int,
+        Meta(
+            ge=0, le=100_000, description="clients that wait for the end of a job, in each of them; more are not kept"
+        ),
+    ] = 5000
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(description="a name by which an API without keys may be reached, besides localhost"),

@@ -4,6 +4,12 @@
 -- letter -> function(base, id, status)
 local AT_END = {}
 
+-- Somebody waits for it: tell every process of the API. What they miss they look up.
+function AT_END.w(base, id)
+  redis.call('XADD', base .. 'ends', 'MAXLEN', '~', 10000, '*', 'id', id)
+  redis.call('PEXPIRE', base .. 'ends', 60000)
+end
+
 -- Has something done when the job ends; a letter that is there already stays.
 local function at_end(job, letter)
   local letters = redis.call('HGET', job, 'at_end') or ''

@@ -57,6 +57,7 @@ def live(world: World) -> Iterator[None]:
     alpha.tally(1, Sums("echo", {"succeeded": 1}, 10, 5, 5, 4096))
     world.store.pause("mail", who="somebody", reason="a flood")
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
+    world.store.ends.announce(jobs[0])
     world.enqueue(delay_ms=90_000, key=IdempotencyKey.of("key", b"", 60_000))
     yield
     yield from _fail_and_succeed(world, alpha, jobs)

@@ -236,6 +236,7 @@ ROWS: dict[str, Row] = {
     "cancel, while it runs": Row(running, lambda world, scene: world.store.cancel(scene.claim.id, Note("somebody"))),
     "retry": Row(ended, lambda world, jobs: world.store.retry(jobs[0], "request")),
     "delete": Row(ended, delete),
+    "wait": Row(lambda world: put_in(world, 1), lambda world, jobs: world.store.ends.announce(jobs[0])),
     "pause": Row(lambda world: None, lambda world, _: world.store.pause("slow", who="somebody", reason="a flood")),
     "repair": Row(missing_in_its_queue, repair),
     "resume": Row(paused, lambda world, _: world.store.resume()),
