@@ -50,9 +50,9 @@ def get(job_id: str) -> Ask[JobView]:
 
 
 def wait(job_id: str, seconds: float) -> Ask[JobView]:
-    """Ask how a job is when it has ended, or after `seconds`."""
-    seconds = max(0.0, min(seconds, LONGEST_WAIT_SECONDS))
-    return Ask(method="GET", path=_job(job_id), answer=JobView, query={"wait": f"{seconds:.3f}"}, wait_seconds=seconds)
+    """Ask how a job is when it has ended, or after `seconds`, of which the API counts whole ones."""
+    whole = int(max(0.0, min(seconds, LONGEST_WAIT_SECONDS)))
+    return Ask(method="GET", path=_job(job_id), answer=JobView, query={"wait": str(whole)}, wait_seconds=whole)
 
 
 def cancel(job_id: str, reason: str | None) -> Ask[JobView]:

@@ -152,7 +152,7 @@ def test_waiting_asks_until_the_job_has_ended(call: Call, script: Script) -> Non
     script.will_answer(RUNNING)
     script.will_answer(ENDED)
     assert call("wait", ID).succeeded
-    assert [request.url.params["wait"] for request in script.asked] == ["60.000", "60.000"]
+    assert [request.url.params["wait"] for request in script.asked] == ["60", "60"]
     # The API has not waited: it is not asked in a loop.
     assert script.slept == [1.0]
 
@@ -162,7 +162,7 @@ def test_waiting_ends_in_time(call: Call, script: Script) -> None:
         script.will_answer(RUNNING)
     with pytest.raises(NotEnded, match="is running after 2 s"):
         call("wait", ID, timeout_seconds=2)
-    assert [request.url.params["wait"] for request in script.asked] == ["2.000", "1.000", "0.000"]
+    assert [request.url.params["wait"] for request in script.asked] == ["2", "1", "0"]
 
 
 def test_pages_are_read_one_after_the_other(call: Call, script: Script) -> None:
