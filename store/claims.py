@@ -146,13 +146,12 @@ class Settle(Struct, frozen=True):
     def arguments(self) -> list[Argument]:
         """Return the arguments that `lua/exchange.lua` takes: fifteen, three a chunk of output, follow-ups."""
         head: list[Argument] = [self.id, self.token, self.outcome.value, int(self.final), self.delay_ms, self.reason]
-        opaque = [
-            b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.receipt, self.detail)
-        ]
+        error, detail = (b"" if value is None else msgspec.json.encode(value) for value in (self.error, self.detail))
+        receipt = b"" if self.receipt is None else self.receipt.encode()
         budgets = [self.max_attempts, self.max_crashes]
         jobs = [argument for job in self.follow_ups for argument in job.arguments()]
         told = [progress_argument(self.progress), *chunk_arguments(self.log)]
-        said = [opaque[0], self.result, *opaque[1:], *budgets, *told]
+        said = [error, self.result, receipt, detail, *budgets, *told]
         return [*head, *said, len(self.follow_ups), *jobs]
 
     @property

@@ -57,7 +57,7 @@ def test_a_settle_is_fifteen_arguments_and_three_a_chunk() -> None:
     settle = msgspec.structs.replace(settle, progress=Progress(0.5, "half"))
     assert settle.arguments() == [
         *("the-id", 7, "raised", 1, 1500, "why", msgspec.json.encode(error), b"\x00"),
-        *(msgspec.json.encode(receipt), msgspec.json.encode(detail), 4, 6, b'{"fraction":0.5,"message":"half"}'),
+        *(b"[1.5,1.0,0.25,null]", msgspec.json.encode(detail), 4, 6, b'{"fraction":0.5,"message":"half"}'),
         *(2, 0, 1000, b"one", 3, 1001, b"two", 0),
     ]
 

@@ -1,5 +1,6 @@
 """Reading a job's hash."""
 
+import msgspec
 import pytest
 
 from jobworker.store.backoff import Backoff
@@ -131,3 +132,21 @@ def test_an_attempt_is_seven_words_and_json_that_may_hold_spaces() -> None:
 
 def test_an_attempt_that_nobody_saw_end_has_no_detail() -> None:
     assert Attempt.decode(b"lost 1 1 2 alpha 3 4 {}").detail == AttemptDetail()
+
+
+@pytest.mark.parametrize("receipt", [Receipt(1.5, 1.25, 0.25, 4096), Receipt(86_399.123456, 345_596.123456, 1e-06)])
+def test_a_receipt_is_kept_as_a_list_that_a_small_hash_can_hold(receipt: Receipt) -> None:
+    encoded = receipt.encode()
+    assert Receipt.decode(encoded) == receipt
+    assert len(encoded) <= 64
+
+
+def test_a_receipt_of_an_earlier_version_is_read_by_its_names() -> None:
+    written = b'{"wall_seconds":1.5,"cpu_user_seconds":1.0,"cpu_system_seconds":0.25,"peak_rss_bytes":null}'
+    assert Receipt.decode(written) == Receipt(1.5, 1.0, 0.25)
+
+
+@pytest.mark.parametrize("value", [b"", b"7", b"[]", b"[1.0]", b'["a",1,1,1]', b'{"wall_seconds":1.5}', b"[1,1,1,1,1]"])
+def test_what_is_no_receipt_is_refused(value: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        Receipt.decode(value)
