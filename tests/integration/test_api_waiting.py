@@ -187,9 +187,11 @@ def test_whoever_drains_answers_those_who_wait(
 def test_an_end_that_is_told_during_an_outage_is_looked_up_afterwards(
     proxy: Proxy, world: World, alpha: Supervisor, claim: Claim
 ) -> None:
-    with running_api(proxy.url, threads=THREADS) as api, api.connect() as connection:
+    with running_api(proxy.url, threads=1) as api, api.connect() as connection:
         connection.sendall(f"GET /jobs/{claim.id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         wait_until(lambda: is_awaited(world, claim.id))
+        # There is one thread: whoever is answered by it now shows that it has let go of who waits.
+        assert api.request("GET", "/livez").status == 200
         proxy.refuse()
         alpha.settle(claim, Outcome.SUCCEEDED)
         # What was told is gone by the time that Redis can be asked again.
