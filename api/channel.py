@@ -42,8 +42,9 @@ class Answer(InOnePiece, WSGITask):
     """What the application answers."""
 
     def build_response_header(self) -> bytes:
-        """Return the head; while the server drains it says that this answer is the connection's last."""
-        if cast("Channel", self.channel).draining:
+        """Return the head; while the server drains, or is crowded by who has waited, it says that it is the last."""
+        channel = cast("Channel", self.channel)
+        if channel.draining or (self.ticket is not None and channel.parking is not None and channel.parking.crowded):
             self.set_close_on_finish()
         return super().build_response_header()
 

@@ -12,8 +12,11 @@ from typing import Any, Final, Protocol
 
 from jobworker.api.waiting import Ticket
 
-#: Requests that have waited and are served at once: more would keep a ping behind them waiting.
-TURNS: Final = 4
+#: Requests that have waited and are served at once: more would keep a ping behind them waiting, and with fewer the loop
+#: would go round for each.
+TURNS: Final = 16
+#: Connections in the loop from which on those that have waited are closed with their answer.
+CROWD: Final = 250
 #: What is said of a client that leaves.
 _LEAVES: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
@@ -75,7 +78,7 @@ class Parking:
         self._epoll = select.epoll()
         self._descriptors: dict[Ticket, int] = {}
         self._parked: dict[int, tuple[Ticket, Parked]] = {}
-        self._due: deque[Parked] = deque()
+        self._due: deque[tuple[Parked, Ticket]] = deque()
         self._serving = 0
         self._map[self._epoll.fileno()] = self
 
@@ -118,6 +121,11 @@ class Parking:
         with self._lock:
             return list(self._tickets)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether an answered connection should not stay: thousands at once would make each round of the loop slow."""
+        return len(self._map) >= CROWD
+
     def turn(self, most_seconds: float) -> float:
         """Loop: let go on those whose time is over; return when to come again, in seconds."""
         now = time.monotonic()
@@ -154,7 +162,7 @@ class Parking:
         descriptor = channel.descriptor
         if ticket.called or not channel.connected or descriptor is None:
             self.leave(ticket)
-            self._queue(channel)
+            self._queue(channel, ticket)
             return
         self._map.pop(descriptor, None)
         self._epoll.register(descriptor, _LEAVES)
@@ -165,18 +173,19 @@ class Parking:
         # One that is not parked yet finds out as soon as it comes.
         for ticket in tickets:
             if (descriptor := self._descriptors.get(ticket)) is not None:
-                self._queue(self._take_out(descriptor))
+                self._queue(self._parked[descriptor][1], ticket)
 
-    def _take_out(self, descriptor: int) -> Parked:
-        ticket, channel = self._parked.pop(descriptor)
-        del self._descriptors[ticket]
+    def _take_out(self, ticket: Ticket) -> None:
+        descriptor = self._descriptors.pop(ticket)
+        _, channel = self._parked.pop(descriptor)
         self._epoll.unregister(descriptor)
         self._map[descriptor] = channel
-        return channel
 
-    def _queue(self, channel: Parked) -> None:
-        self._due.append(channel)
-        self._serve()
+    def _queue(self, channel: Parked, ticket: Ticket) -> None:
+        if not ticket.in_line:
+            ticket.in_line = True
+            self._due.append((channel, ticket))
+            self._serve()
 
     def _next(self) -> None:
         self._serving -= 1
@@ -185,7 +194,10 @@ class Parking:
     def _serve(self) -> None:
         while self._due and self._serving < TURNS:
             self._serving += 1
-            channel = self._due.popleft()
+            channel, ticket = self._due.popleft()
+            # Not before its turn: each entry in the map costs the loop on each of its rounds.
+            if ticket in self._descriptors:
+                self._take_out(ticket)
             channel.refresh()
             self._server.add_task(channel)
 
@@ -200,12 +212,12 @@ class Parking:
     def handle_read_event(self) -> None:
         """Loop: close the connections whose clients have left."""
         for descriptor, _ in self._epoll.poll(0):
-            ticket, _ = self._parked[descriptor]
-            channel = self._take_out(descriptor)
+            ticket, channel = self._parked[descriptor]
+            self._take_out(ticket)
             self.leave(ticket)
             channel.handle_close()
             # A thread finds it closed, and lets go of the request.
-            self._queue(channel)
+            self._queue(channel, ticket)
 
     def close(self) -> None:
         """Loop: end."""

@@ -35,6 +35,8 @@ class Ticket:
         self.deadline = deadline
         #: Whether there is nothing to wait for any more: the job has ended, the time is over, the server drains.
         self.called = False
+        #: Whether it is in line for a thread.
+        self.in_line = False
         #: What the responder has done before it waited, and must not do again.
         self.done: object = None
 
