@@ -35,6 +35,7 @@ EXTRAS_REQUIRE = {
         "httpx2>=2.16,<3",  # the extra `client`, tested
         "hypothesis>=6.100",
         "opentelemetry-sdk>=1.38,<2",  # records what the extra `otel` does
+        "openapi-spec-validator>=0.7",  # /openapi.json is what it says it is
         "pytest>=9,<10",
         "pytest-cov>=7",
         "pytest-randomly>=4",

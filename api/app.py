@@ -16,6 +16,7 @@ from jobworker.api.resources.explain import Explain
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.log import Log
+from jobworker.api.resources.openapi import OpenApi
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
 from jobworker.api.resources.result import Result
@@ -23,6 +24,7 @@ from jobworker.api.resources.retry import Retry
 from jobworker.api.resources.stack import Stack
 from jobworker.api.resources.stats import Stats
 from jobworker.api.submission import Submission
+from jobworker.api.validation import Validators
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
 
@@ -32,11 +34,12 @@ App = falcon.App[falcon.Request, falcon.Response]
 def create_routes(store: JobStore, available: Availability, settings: Settings) -> dict[str, object]:
     """Return the resource at each path."""
     catalogue = Catalogue(store.handlers)
-    submission = Submission(catalogue, settings.jobs)
+    validators = Validators()
+    submission = Submission(catalogue, settings.jobs, validators)
     reader = JobReader(store, submission)
     repeater = Repeater(available, patience_seconds=settings.redis.timeout / 2)
 
-    return {
+    routes: dict[str, object] = {
         "/jobs": Jobs(
             *(store, available, submission, repeater, reader), keep_keys_seconds=settings.jobs.keep_idempotency_keys
         ),
@@ -60,6 +63,10 @@ def create_routes(store: JobStore, available: Availability, settings: Settings) 
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }
+    described = OpenApi(validators, catalogue, settings.jobs.default_handler, available)
+    routes |= {"/openapi.json": described}
+    described.describe(routes)
+    return routes
 
 
 def create_app(store: JobStore, available: Availability, settings: Settings) -> App:

@@ -41,6 +41,10 @@ class Catalogue:
         """Return the names of all types, sorted; none: no supervisor has registered in the last seven days."""
         return sorted(self._entries(KNOWN_SECONDS))
 
+    def entries(self) -> Mapping[str, HandlerEntry]:
+        """Return the entry of each type. Raises StoreUnavailable."""
+        return self._entries(KNOWN_SECONDS)
+
     def _entries(self, max_age_seconds: float) -> Mapping[str, HandlerEntry]:
         now = self._clock()
         copy = self._copy

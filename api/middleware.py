@@ -43,7 +43,10 @@ class Envelope:
     ) -> None:
         """Finish an answer."""
         request_id = request_id_of(req)
-        resp.set_headers(answer_headers(request_id))
+        for name, value in answer_headers(request_id):
+            # What may be kept, and pages, say so themselves.
+            if resp.get_header(name) is None:
+                resp.set_header(name, value)
         log.debug("answered", method=req.method, path=req.path, status=resp.status, request_id=request_id)
 
 

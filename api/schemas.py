@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from jobworker.api.durability import DurabilityView
 from jobworker.store.job import Receipt
@@ -48,7 +48,7 @@ class JobRequest(Request, frozen=True):
 
     type: Name | UnsetType = UNSET
     #: Kept as the bytes that came: decoding would lose what only the handler's type can tell.
-    payload: Raw = Raw(b"null")
+    payload: Raw = field(default_factory=lambda: Raw(b"null"))
     queue: Name | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     delay: Annotated[DelaySeconds, Seconds] | UnsetType = UNSET

@@ -13,6 +13,7 @@ from jobworker.api.declaration import Declaration, given, milliseconds
 from jobworker.api.errors import InvalidBody
 from jobworker.api.payload import check_payload
 from jobworker.api.schemas import BackoffRequest, JobRequest
+from jobworker.api.validation import Validators
 from jobworker.api.views import format_instant
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
@@ -37,12 +38,14 @@ class Submission:
         self,
         catalogue: Catalogue,
         settings: JobSettings,
+        validators: Validators,
         *,
         new_id: Callable[[], str] = new_job_id,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._catalogue = catalogue
         self._settings = settings
+        self._validators = validators
         self._new_id = new_id
         self._now = now
 
@@ -54,6 +57,8 @@ class Submission:
         entry = self._catalogue.find(type_name)
         if entry is None:
             _refuse_unknown(type_name, self._catalogue.types())
+        else:
+            self._validators.check(entry.schema, payload)
         declared = self._declaration(entry)
         job = NewJob(
             id=self._new_id(),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jobworker.handlers.decoded import as_decoded
 from jobworker.handlers.document import Json
 from jobworker.handlers.errors import InvalidDeclaration
 from jobworker.handlers.limits import MAX_SCHEMA_BYTES
@@ -21,7 +22,7 @@ def schema_of(handler: Handler) -> dict[str, Any]:
 def payload_schema(payload_type: Any) -> dict[str, Any]:
     """Return a type's JSON Schema, or say why it cannot be a payload's."""
     try:
-        schema = msgspec.json.schema(payload_type, schema_hook=_custom_schema)
+        schema = as_decoded(msgspec.json.schema(payload_type, schema_hook=_custom_schema))
         require_publishable(schema)
     except InvalidDeclaration:
         raise

@@ -6,7 +6,7 @@ from jobworker.api.operation import operation_of
 from tests.support.routes import all_responders
 
 #: Open to everybody: they tell of no job, and keep nobody from anything.
-OPEN = {"/livez", "/readyz"}
+OPEN = {"/livez", "/readyz", "/openapi.json"}
 
 RESPONDERS = [pytest.param(*asked, id=" ".join(asked[:2])) for asked in all_responders()]
 

@@ -10,6 +10,7 @@ from jobworker.api.catalogue import Catalogue
 from jobworker.api.errors import InvalidBody
 from jobworker.api.schemas import BackoffRequest, JobRequest
 from jobworker.api.submission import Submission
+from jobworker.api.validation import Validators
 from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.job import NewJob
@@ -33,7 +34,7 @@ DECLARED = HandlerDefaults(
 
 def make_submission(**handlers: HandlerDefaults) -> Submission:
     entries = {name: HandlerEntry(type=name, schema={}, defaults=defaults) for name, defaults in handlers.items()}
-    return Submission(Catalogue(lambda: entries), SETTINGS, new_id=lambda: "an-id", now=lambda: NOW)
+    return Submission(Catalogue(lambda: entries), SETTINGS, Validators(), new_id=lambda: "an-id", now=lambda: NOW)
 
 
 def test_the_settings_speak_when_nobody_else_does() -> None:
