@@ -36,21 +36,26 @@ class Answer:
         """Return the result; None: it is empty. Raises Retry, Fail, BadResult or RequestFailed."""
         if 200 <= self.status < 300:
             return self._body_as_result()
-        after_seconds = _retry_after(self.headers.get("Retry-After", "")) if self.status in _TELLS_WHEN else None
+        after_seconds = self.retry_after()
         if after_seconds is not None:
-            raise Retry(after_seconds, self._told())
+            raise Retry(after_seconds, self.told())
         if 300 <= self.status < 400:
             raise Fail(f"{self.status} {self.phrase}: redirects are not followed ({self.headers.get('Location')})")
         if 400 <= self.status < 500 and self.status not in _NOT_NOW:
-            raise Fail(self._told())
-        raise RequestFailed(self._told())
+            raise Fail(self.told())
+        raise RequestFailed(self.told())
+
+    def retry_after(self) -> float | None:
+        """Return the seconds that it asks us to wait; None: it does not."""
+        return _retry_after(self.headers.get("Retry-After", "")) if self.status in _TELLS_WHEN else None
 
     def _body_as_result(self) -> Raw | None:
         if len(self.body) > MAX_BODY_BYTES:
             raise BadResult(f"the answer has more than {MAX_BODY_BYTES} bytes: no result may be longer")
         return json_result(self.body, "the answer")
 
-    def _told(self) -> str:
+    def told(self) -> str:
+        """Return what a refusal says, in one line."""
         beginning = " ".join(self.body[: 4 * REFUSAL_CHARACTERS].decode(errors="replace").split())
         return f"{self.status} {self.phrase}: {beginning[:REFUSAL_CHARACTERS]}".rstrip(": ")
 

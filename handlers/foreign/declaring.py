@@ -55,8 +55,9 @@ class HttpTable(ForeignTable, frozen=True, kw_only=True):
     def build(self, folder: Path) -> Run:
         """Return what runs a job; nothing is asked of the network yet. Raises InvalidDeclaration."""
         # Imported where there is one: TLS takes its time and its memory in each worker.
+        from jobworker.handlers.foreign.endpoint import tls_context
         from jobworker.handlers.foreign.headers import Headers
-        from jobworker.handlers.foreign.service import Service, tls_context
+        from jobworker.handlers.foreign.service import Service
         from jobworker.handlers.foreign.url import Url
 
         url = Url.read(self.url)

@@ -16,8 +16,8 @@ from msgspec import Raw
 from jobworker.handlers import Fail, Job, Retry
 from jobworker.handlers.errors import BadResult, InvalidDeclaration, RequestFailed
 from jobworker.handlers.foreign import service as subject
+from jobworker.handlers.foreign.endpoint import tls_context
 from jobworker.handlers.foreign.headers import Headers
-from jobworker.handlers.foreign.service import tls_context
 from jobworker.handlers.foreign.url import Url
 from jobworker.handlers.limits import MAX_RESULT_BYTES, MAX_RETRY_SECONDS
 from tests.support.service import Service, make_certificate
