@@ -41,6 +41,7 @@ EXTRAS_REQUIRE = {
         "pytest-randomly>=4",
         "pytest-timeout>=2.4",
         "pytest-xdist>=3.8",
+        "standardwebhooks>=1.1,<2",  # verifies what we sign
         "trustme>=1.2",  # certificates for the tests of TLS
     ],
 }

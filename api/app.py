@@ -3,6 +3,7 @@
 import falcon
 
 from jobworker.api.availability import Availability
+from jobworker.api.callback import Callbacks
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.followers import Followers
 from jobworker.api.middleware import Envelope, LoopbackGuard, Patience
@@ -35,7 +36,7 @@ def create_routes(store: JobStore, available: Availability, settings: Settings) 
     """Return the resource at each path."""
     catalogue = Catalogue(store.handlers)
     validators = Validators()
-    submission = Submission(catalogue, settings.jobs, validators)
+    submission = Submission(catalogue, settings.jobs, validators, callbacks=Callbacks(settings.webhooks))
     reader = JobReader(store, submission)
     repeater = Repeater(available, patience_seconds=settings.redis.timeout / 2)
 

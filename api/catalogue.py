@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from jobworker.store.callback import RESERVED
 from jobworker.store.catalogue import HandlerEntry
 
 #: How old the copy may be when it has what is asked for.
@@ -38,8 +39,8 @@ class Catalogue:
         return entry if entry is not None else self._entries(UNKNOWN_SECONDS).get(type_name)
 
     def types(self) -> list[str]:
-        """Return the names of all types, sorted; none: no supervisor has registered in the last seven days."""
-        return sorted(self._entries(KNOWN_SECONDS))
+        """Return the names of all types that a job may have, sorted; none: no supervisor came within seven days."""
+        return sorted(name for name in self._entries(KNOWN_SECONDS) if not name.startswith(RESERVED))
 
     def entries(self) -> Mapping[str, HandlerEntry]:
         """Return the entry of each type. Raises StoreUnavailable."""

@@ -19,7 +19,9 @@ class JobReader:
     def job(self, job_id: str) -> JobView:
         """Return a job, whole."""
         record = self._store.get(job_id)
-        return view_job(record, self._submission.declaration_of(record.type))
+        delivery_id = record.delivery_id
+        delivery = None if delivery_id is None else self._store.deliveries.get(delivery_id)
+        return view_job(record, self._submission.declaration_of(record.type), delivery)
 
     def page(self, wanted: JobFilter, limit: int, cursor: str | None) -> JobsAnswer:
         """Return a page of a list."""

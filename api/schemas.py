@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from jobworker.api.callback import CallbackRequest, CallbackView
 from jobworker.api.durability import DurabilityView
 from jobworker.store.job import Receipt
 from jobworker.store.limits import (
@@ -62,6 +63,7 @@ class JobRequest(Request, frozen=True):
     memory_limit_mb: Annotated[MemoryLimitMb, Meta(description="MiB; a worker alone uses some 45")] | UnsetType = UNSET
     #: By which it can be found.
     tags: Tags | UnsetType = UNSET
+    callback: CallbackRequest | UnsetType = UNSET
 
 
 class JobsQuery(Request, frozen=True):
@@ -251,6 +253,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     trace_id: str | None
     #: As of the last time that somebody asked for it while the present, or last, attempt ran.
     stack: StackView | UnsetType | None = UNSET
+    callback: CallbackView | UnsetType | None = UNSET
     attempts: list[AttemptView] | UnsetType = UNSET
 
 

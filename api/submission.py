@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from jobworker.api.callback import Callbacks
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.declaration import Declaration, given, milliseconds
 from jobworker.api.errors import InvalidBody
@@ -16,12 +17,13 @@ from jobworker.api.schemas import BackoffRequest, JobRequest
 from jobworker.api.validation import Validators
 from jobworker.api.views import format_instant
 from jobworker.store.backoff import Backoff
+from jobworker.store.callback import RESERVED
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
 from jobworker.store.limits import MAX_DELAY_SECONDS
-from jobworker.store.settings import JobSettings
+from jobworker.store.settings import JobSettings, WebhookSettings
 
 #: How many known types a refusal lists.
 LISTED_TYPES: Final = 20
@@ -40,12 +42,14 @@ class Submission:
         settings: JobSettings,
         validators: Validators,
         *,
+        callbacks: Callbacks = Callbacks(WebhookSettings()),  # noqa: B008 - it is frozen
         new_id: Callable[[], str] = new_job_id,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._catalogue = catalogue
         self._settings = settings
         self._validators = validators
+        self._callbacks = callbacks
         self._new_id = new_id
         self._now = now
 
@@ -53,6 +57,7 @@ class Submission:
         """Return the job that `request` asks for. Raises RequestRefused, StoreUnavailable."""
         payload = bytes(request.payload)
         check_payload(payload)
+        _refuse_reserved(request)
         type_name = given(request.type, self._settings.default_handler)
         entry = self._catalogue.find(type_name)
         if entry is None:
@@ -76,6 +81,7 @@ class Submission:
             backoff=None if request.backoff is UNSET else _merge(request.backoff, declared.backoff),
             trace=trace,
             tags=tuple(dict.fromkeys(given(request.tags, ()))),
+            callback=None if request.callback is UNSET else self._callbacks.read(request.callback),
             key=key,
         )
         # Without an entry the supervisor that claims the job completes it.
@@ -124,6 +130,15 @@ def _instant_ms(instant: datetime | UnsetType, field: str) -> int | None:
         allowed = f"from {format_instant(0)} to {format_instant(_LAST_MS)}"
         raise InvalidBody(f"{field} must be a time {allowed}", pointer=f"/{field}")
     return milliseconds_since_epoch
+
+
+def _refuse_reserved(request: JobRequest) -> None:
+    for field in ("type", "queue"):
+        name = getattr(request, field)
+        if name is not UNSET and name.startswith(RESERVED):
+            raise InvalidBody(
+                f"no {field} of yours begins with {RESERVED}: such names are our own", pointer=f"/{field}"
+            )
 
 
 def _refuse_unknown(type_name: str, known: Sequence[str]) -> None:

@@ -6,14 +6,16 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw
 
+from jobworker.api.callback import view_callback
 from jobworker.api.declaration import Declaration, given
 from jobworker.api.schemas import AttemptView, ErrorView, JobView, ProgressView, StackView
+from jobworker.store.callback import Delivery
 from jobworker.store.job import Attempt, ErrorInfo, JobRecord, JobSummary
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def view_job(record: JobRecord, declared: Declaration) -> JobView:
+def view_job(record: JobRecord, declared: Declaration, delivery: Delivery | None = None) -> JobView:
     """Return the whole answer; what the record leaves open is what the declaration says now."""
     return msgspec.structs.replace(
         view_summary(record, declared),
@@ -21,6 +23,7 @@ def view_job(record: JobRecord, declared: Declaration) -> JobView:
         result=None if record.result is None else raw_json(record.result),
         error=_view_error(record.error),
         stack=view_stack(record),
+        callback=view_callback(record.callback, delivery),
         attempts=[_view_attempt(attempt) for attempt in record.attempts],
     )
 

@@ -32,6 +32,8 @@ class Handler:
     decoder: msgspec.json.Decoder[Any] = field(repr=False, compare=False)
     #: The payload's JSON Schema, where it does not follow from `payload_type`.
     schema: dict[str, Any] | None = None
+    #: How many levels deep a payload may be.
+    max_depth: int = MAX_JSON_DEPTH
 
     def decode(self, payload: bytes) -> Any:
         """Read the payload into the annotated type; None if the function takes no payload.
@@ -40,8 +42,8 @@ class Handler:
         """
         if not self.takes_payload:
             return None
-        if deeper_than(payload, MAX_JSON_DEPTH):
-            raise InvalidPayload(f"the payload of {self.type} is nested deeper than {MAX_JSON_DEPTH} levels")
+        if deeper_than(payload, self.max_depth):
+            raise InvalidPayload(f"the payload of {self.type} is nested deeper than {self.max_depth} levels")
         try:
             return self.decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

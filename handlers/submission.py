@@ -28,6 +28,9 @@ from jobworker.handlers.result import encode_json
 MAX_FOLLOW_UPS: Final = 200
 MAX_FOLLOW_UP_BYTES: Final = 1024 * 1024
 
+#: What names of our own types and queues begin with: no handler submits to them.
+RESERVED: Final = "jobworker."
+
 _NAMESPACE: Final = UUID("0193a1f4-0000-7000-8000-6a6f62776f72")
 
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -102,6 +105,8 @@ def _read(fields: Mapping[str, Any]) -> FollowUp:
     except msgspec.ValidationError as error:
         raise _refusal(fields["type"], str(error).replace(" - at `$.", ", in its `")) from None
     _check_times(follow_up, datetime.now(UTC))
+    if follow_up.type.startswith(RESERVED) or (follow_up.queue or "").startswith(RESERVED):
+        raise _refusal(follow_up.type, f"types and queues that begin with {RESERVED} are our own")
     return follow_up
 
 

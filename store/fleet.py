@@ -7,6 +7,7 @@ import msgspec
 import redis
 from msgspec import Struct
 
+from jobworker.store.callback import DELIVERY_QUEUE
 from jobworker.store.connection import translated
 from jobworker.store.errors import QueueNotFound
 from jobworker.store.keys import ALL_QUEUES, Keys
@@ -72,7 +73,8 @@ class Supervisor(Struct, frozen=True):
 
     def serves(self, queue: str) -> bool:
         """Tell whether it takes jobs from `queue`."""
-        return not self.queues or any(share.name == queue for share in self.queues)
+        # Deliveries of webhooks are everybody's.
+        return not self.queues or queue == DELIVERY_QUEUE or any(share.name == queue for share in self.queues)
 
     @classmethod
     def decode(cls, now_ms: int, row: list[Any]) -> Self:

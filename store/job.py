@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from jobworker.store.backoff import Backoff
+from jobworker.store.callback import Callback
 from jobworker.store.errors import RecordDamaged
 from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.report import Progress
@@ -37,6 +38,8 @@ class NewJob(Struct, frozen=True):
     trace: str = ""
     #: By which it can be found, each as limits.Tag.
     tags: tuple[str, ...] = ()
+    #: Who is told of its end.
+    callback: Callback | None = None
     #: Which request it is, if its client has said so.
     key: IdempotencyKey | None = None
 
@@ -49,6 +52,7 @@ class NewJob(Struct, frozen=True):
             "memory_limit_mb": self.memory_limit_mb,
             "backoff": None if self.backoff is None else msgspec.json.encode(self.backoff),
             "trace": self.trace or None,
+            **({} if self.callback is None else {"callback": self.callback.encode(), "at_end": "c"}),
         }
         fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
         head: list[Argument] = [self.id, self.type, self.queue, self.priority, self.payload, self.delay_ms]
@@ -231,6 +235,9 @@ class JobRecord(JobSummary, frozen=True, kw_only=True):
     stack: str | None = None
     no_stack: str | None = None
     stack_ms: int | None = None
+    callback: Callback | None = None
+    #: Of the job that tells of its last end.
+    delivery_id: str | None = None
     attempts: tuple[Attempt, ...] = ()
 
     @classmethod
@@ -282,7 +289,7 @@ _YEAR_10000_MS: Final = 253_402_300_800_000
 _UNREADABLE: Final = (ValueError, msgspec.MsgspecError, RecursionError)
 
 _DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
-    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack", "no_stack", "trace"), _text),
+    **dict.fromkeys(("type", "queue", "owner", "reason", "held", "stack", "no_stack", "trace", "delivery_id"), _text),
     **dict.fromkeys(
         (
             *("priority", "timeout_ms", "max_attempts", "max_crashes", "attempt", "failures", "crashes"),
@@ -300,6 +307,7 @@ _DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
     **dict.fromkeys(("payload", "result"), bytes),
     "status": _status,
     "tags": _words,
+    "callback": Callback.decode,
     "backoff": msgspec.json.Decoder(Backoff).decode,
     "error": msgspec.json.Decoder(ErrorInfo).decode,
     "receipt": Receipt.decode,

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self
 import msgspec
 import redis
 
+from jobworker.store.callback import Deliveries
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
@@ -57,6 +58,8 @@ class JobStore:
         self.control = Control(client, keys)
         #: The ends of jobs that somebody waits for.
         self.ends = Ends(client, keys)
+        #: Who is told of ends, and how far that is.
+        self.deliveries = Deliveries(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:

@@ -52,7 +52,7 @@ class Setting(Struct, frozen=True):
     @property
     def is_secret(self) -> bool:
         """Whether its values may hold a password."""
-        return self.key == "url"
+        return self.key in ("url", "secret")
 
     @property
     def description(self) -> str:
@@ -87,7 +87,9 @@ class Setting(Struct, frozen=True):
         return str(value).lower() if self.is_flag else str(value)
 
     def masked(self, value: Any) -> Any:
-        """Return the value as it may be shown: passwords in URLs are hidden."""
+        """Return the value as it may be shown: secrets, and passwords in URLs, are hidden."""
+        if self.is_list and self.is_secret:
+            return ("***",) * len(value)
         return masked_url(value) if self.is_secret else value
 
     def _convert(self, value: object, *, strict: bool) -> Any:

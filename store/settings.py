@@ -56,6 +56,13 @@ RedisUrl = Annotated[
 ]
 #: Which attempts are killed when the lease may be over.
 SelfFence = Literal["exclusive", "all", "none"]
+WebhookSecret = Annotated[
+    str,
+    Meta(
+        pattern=r"^whsec_([A-Za-z0-9+/]{4}){8,21}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z",
+        title="whsec_ and 24 to 64 random bytes as Base64",
+    ),
+]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://.", title="an http:// or https:// URL")]
 
 
@@ -218,6 +225,21 @@ class ClientSettings(Section, frozen=True):
     timeout: Annotated[Seconds, Meta(description="seconds until a request is given up")] = 10.0
 
 
+class WebhookSettings(Section, frozen=True):
+    """What tells by HTTP that a job has ended."""
+
+    secret: Annotated[
+        tuple[WebhookSecret, ...],
+        Meta(description="signs webhooks: several sign side by side, while receivers change from one to the next"),
+    ] = ()
+    allow_unsigned: Annotated[bool, Meta(description="send webhooks without a signature where there is no secret")] = (
+        False
+    )
+    allow_private: Annotated[
+        bool, Meta(description="send webhooks also to addresses that only we can reach: loopback, private networks")
+    ] = False
+
+
 class LogSettings(Section, frozen=True):
     """What goes to stderr."""
 
@@ -245,5 +267,6 @@ class Settings(Section, frozen=True):
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     api: ApiSettings = ApiSettings()
     client: ClientSettings = ClientSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import setproctitle
 import structlog
 
+from jobworker.handlers.builtin.webhook import Webhooks
 from jobworker.store.catalogue import crash_budgets
 from jobworker.store.claims import Attempted
 from jobworker.store.connection import connect_wire
@@ -123,7 +124,11 @@ class Supervisor:
         mine = self._settings.supervisor
         limits = LifespanLimits(mine.worker_max_jobs, mine.worker_max_age, mine.worker_max_rss_mb)
         tree = {TREE: f"{mine.name}:{self._lock.id}"}
-        body = worker_body(mine.handlers, mine.name, limits, tree, keep_leftovers=mine.leftovers == "keep")
+        hooks = self._settings.webhooks
+        webhooks = Webhooks(hooks.secret, hooks.allow_unsigned, hooks.allow_private)
+        body = worker_body(
+            *(mine.handlers, mine.name, limits, tree), keep_leftovers=mine.leftovers == "keep", webhooks=webhooks
+        )
         forker = Forker(body, keep={self._lock.descriptor}, open_files=raise_open_files())
         return Pool(
             *(process_count(mine.workers), mine.spares, forker.fork, self._killer, self._loop),

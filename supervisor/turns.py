@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from jobworker.store.callback import DELIVERY_QUEUE
 from jobworker.store.claims import Wanted
 
 
@@ -15,6 +16,10 @@ class Turns:
         weights = [queue.partition("=") for queue in queues]
         #: Names of the queues served; none: all.
         self.queues = [name for name, _, _ in weights]
+        if self.queues and DELIVERY_QUEUE not in self.queues:
+            # Deliveries are everybody's: else they would wait for ever where each queue has a supervisor of its own.
+            # They have no turn: where nobody wants webhooks, it would be lost to the weights of the others.
+            self.queues.append(DELIVERY_QUEUE)
         self._weights = {name: int(weight or 1) for name, _, weight in weights} if "=" in "".join(queues) else {}
         self._credit = dict.fromkeys(self._weights, 0)
 

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import msgspec
 import setproctitle
 
+from jobworker.handlers.builtin.webhook import Webhooks
 from jobworker.handlers.errors import HandlerError, LoadFailed
 from jobworker.handlers.loading import digest_of, load
 from jobworker.handlers.registry import DEFAULT, Handler, Registry
@@ -33,19 +34,28 @@ from jobworker.supervisor.stdio import StandardOutput, file_at, flush_streams, w
 from jobworker.supervisor.tasks import TASKS_SIGNAL
 
 #: Variables that handlers must not see: they may hold passwords.
-SECRETS: Final = ("JOBWORKER_REDIS_URL", "JOBWORKER_REDIS_URL_FILE")
+SECRETS: Final = tuple(
+    f"JOBWORKER_{name}{where}" for name in ("REDIS_URL", "WEBHOOKS_SECRET") for where in ("", "_FILE")
+)
 
 #: `signal.getsignal` without the enum that it tries to make of a function, at five times the price.
 _getsignal: Final = importlib.import_module("_signal").getsignal
 
 
 def worker_body(
-    modules: Sequence[str], name: str, limits: LifespanLimits, environ: Mapping[str, str], *, keep_leftovers: bool
+    modules: Sequence[str],
+    name: str,
+    limits: LifespanLimits,
+    environ: Mapping[str, str],
+    *,
+    keep_leftovers: bool,
+    webhooks: Webhooks = Webhooks(),  # noqa: B008 - it is frozen
 ) -> Callable[[End, Board, OutputPipes], int]:
     """Return what a fork of the supervisor `name` runs: a worker of these handler modules, for as long as it may.
 
     `environ`: variables for it and for what its jobs start.
     `keep_leftovers`: what jobs leave running stays, unless their handler says otherwise.
+    `webhooks`: how it tells that jobs have ended.
     """
     title = f"jobworker worker {name}"
 
@@ -53,7 +63,7 @@ def worker_body(
         setproctitle.setproctitle(f"{title} starting")
         _prepare(environ)
         try:
-            hello = _load(modules, DEFAULT, mailbox)
+            hello = _load(modules, DEFAULT, mailbox, webhooks)
         except LoadFailed as failure:
             mailbox.send(messages.encode(LoadFailure(str(failure), failure.traceback)))
             return 1
@@ -257,7 +267,8 @@ def _prepare(environ: Mapping[str, str]) -> None:
     write_lines_at_once()
 
 
-def _load(modules: Sequence[str], registry: Registry, mailbox: End) -> Hello:
+def _load(modules: Sequence[str], registry: Registry, mailbox: End, webhooks: Webhooks) -> Hello:
+    webhooks.declare(registry)
     files = load(modules, registry, begin=lambda name: mailbox.send(messages.encode(Importing(name))))
     digest = digest_of(files)
     try:

@@ -22,6 +22,8 @@ from jobworker.api.fleet import (
 from jobworker.api.operation import operation
 from jobworker.api.query import allow_no_parameters
 from jobworker.api.scopes import Scope
+from jobworker.store.callback import RESERVED
+from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.jobs import JobStore
 
 Found = TypeVar("Found")
@@ -87,6 +89,11 @@ class Handlers(Collection):
     @operation("List handlers", Scope.READ, {200: Items[HandlerView]})
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show what the supervisors can run, with the JSON Schema of each payload."""
-        self._show(req, resp, lambda: sorted(self._store.handlers().values(), key=attrgetter("type")), view_handler)
+        self._show(req, resp, self._entries, view_handler)
 
     on_head = on_get
+
+    def _entries(self) -> list[HandlerEntry]:
+        # What is our own nobody can ask for.
+        users = [entry for entry in self._store.handlers().values() if not entry.type.startswith(RESERVED)]
+        return sorted(users, key=attrgetter("type"))

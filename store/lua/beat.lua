@@ -14,6 +14,8 @@
 -- include: tagging
 -- include: closing
 -- include: ending
+-- include: storing
+-- include: webhooks
 -- include: holding
 -- include: appending
 -- include: settle

@@ -9,6 +9,9 @@
 -- include: closing
 -- include: ending
 -- include: hint
+-- include: queueing
+-- include: storing
+-- include: webhooks
 local job, scheduled, expiring = KEYS[1], KEYS[2], KEYS[3]
 local base, id, limits, note = ARGV[1], ARGV[2], retention(3), ARGV[6]
 

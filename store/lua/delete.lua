@@ -7,6 +7,9 @@
 -- include: tagging
 -- include: closing
 -- include: ending
+-- include: queueing
+-- include: storing
+-- include: webhooks
 -- include: ended
 local job = KEYS[1]
 local base, id = ARGV[1], ARGV[2]

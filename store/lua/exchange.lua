@@ -23,6 +23,7 @@
 -- include: appending
 -- include: settle
 -- include: storing
+-- include: webhooks
 -- include: followups
 -- include: incarnation
 -- include: claim

@@ -10,6 +10,8 @@
 -- include: tagging
 -- include: closing
 -- include: ending
+-- include: storing
+-- include: webhooks
 -- include: holding
 -- include: appending
 -- include: settle

@@ -9,6 +9,8 @@
 -- include: tagging
 -- include: closing
 -- include: ending
+-- include: storing
+-- include: webhooks
 -- include: ended
 local job, meta = KEYS[1], KEYS[2]
 local base, id, request = ARGV[1], ARGV[2], ARGV[3]

@@ -23,14 +23,14 @@ class Asked(Struct):
 class Service:
     """Owns a server and its threads; closed by `close`."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.status = 200
         self.headers: dict[str, str] = {}
         self.body = b"null"
         #: Called in place of an answer.
         self.act: Callable[[BaseHTTPRequestHandler], None] | None = None
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
@@ -62,9 +62,9 @@ class Service:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, port: int) -> None:
         self.service = service
-        super().__init__(("127.0.0.1", 0), _RequestHandler)
+        super().__init__(("127.0.0.1", port), _RequestHandler)
 
 
 class _RequestHandler(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ local ENDED = {succeeded = true, failed = true, cancelled = true, expired = true
 -- Takes the job out of its state index. Returns nil, or the refusal: {'missing'} | {'not_ended', status}.
 local function take_ended(base, id)
   local job = base .. 'job:' .. id
-  local found = redis.call('HMGET', job, 'status', 'queue', 'expires_ms', 'failures', 'crashes')
+  local found = redis.call('HMGET', job, 'status', 'queue', 'expires_ms', 'failures', 'crashes', 'at_end')
   local status = found[1]
   if not status then return {'missing'} end
   if ENDED[status] then
@@ -17,5 +17,6 @@ local function take_ended(base, id)
   remove_waiting(base, id, status, found[2])
   redis.call('ZREM', base .. 'expiring', id)
   redis.call('HSET', job, 'status', 'expired')
+  close_job(base, id, 'expired', found[6])
   return nil
 end

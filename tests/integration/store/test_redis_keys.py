@@ -13,6 +13,7 @@ from msgspec import Struct
 
 import jobworker.store.scripts
 from jobworker.store.backoff import Backoff
+from jobworker.store.callback import Callback
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, Wanted
 from jobworker.store.idempotency import IdempotencyKey
@@ -44,6 +45,7 @@ OPTIONS: dict[str, Any] = {
     "backoff": Backoff(),
     "memory_limit_mb": 512,
     "tags": ("customer=42", "nightly"),
+    "callback": Callback("https://example.org/hook"),
     "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 

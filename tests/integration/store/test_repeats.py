@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct, field
 
 from jobworker.cli.chaos.proxy import Proxy
+from jobworker.store.callback import Callback
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, BeatAnswer, Claim
 from jobworker.store.errors import JobNotFound, OutcomeUnknown, Reaped
@@ -31,6 +32,7 @@ from tests.support.world import LEASE_MS, Supervisor, World, settling
 pytestmark = pytest.mark.real
 
 KEEP_MS = 60_000
+CALLBACK = Callback("https://example.org/hook")
 #: Between a call and its repeat.
 LATER_MS = 1000
 
@@ -96,6 +98,23 @@ def settle_and_claim(_: World, scene: Scene) -> Any:
         settling(failed, Outcome.CRASHED),
     ]
     return scene.alpha.exchange(*settles, want=2, call=2)
+
+
+def told_of_its_end(world: World) -> Scene:
+    scene = Scene(world)
+    put_in(world, 5, callback=CALLBACK)
+    scene.claims = scene.alpha.exchange(want=1, call=2).claims
+    return scene
+
+
+def settle_one(_: World, scene: Scene) -> Any:
+    return scene.alpha.exchange(settling(scene.claim, Outcome.SUCCEEDED, result=b"1"), want=1, call=3)
+
+
+def expired_unseen(world: World) -> list[str]:
+    jobs = put_in(world, 1, callback=CALLBACK, expires_at_ms=world.clock.now_ms + 10)
+    world.advance(11)
+    return jobs
 
 
 def with_two_waiting(world: World) -> Scene:
@@ -232,6 +251,13 @@ ROWS: dict[str, Row] = {
     ),
     "cancel, before it started": Row(
         lambda world: put_in(world, 1), lambda world, jobs: world.store.cancel(jobs[0], Note("somebody", "why"))
+    ),
+    "cancel, with a callback": Row(
+        lambda world: put_in(world, 1, callback=CALLBACK), lambda world, jobs: world.store.cancel(jobs[0])
+    ),
+    "exchange, with a callback": Row(told_of_its_end, settle_one),
+    "retry, of what had expired unseen, with a callback": Row(
+        expired_unseen, lambda world, jobs: world.store.retry(jobs[0], "request")
     ),
     "cancel, while it runs": Row(running, lambda world, scene: world.store.cancel(scene.claim.id, Note("somebody"))),
     "retry": Row(ended, lambda world, jobs: world.store.retry(jobs[0], "request")),

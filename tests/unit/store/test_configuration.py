@@ -256,7 +256,10 @@ def test_passwords_in_urls_are_masked(url: str, shown: str) -> None:
 
 
 def test_only_urls_are_secrets() -> None:
-    assert [setting.name for setting in SETTINGS.values() if setting.is_secret] == ["redis.url", "client.url"]
+    assert [setting.name for setting in SETTINGS.values() if setting.is_secret] == [
+        *("redis.url", "client.url", "webhooks.secret"),
+    ]
+    assert SETTINGS["webhooks.secret"].masked(("whsec_1", "whsec_2")) == ("***", "***")
     assert SETTINGS["supervisor.workers"].masked("auto") == "auto"
 
 

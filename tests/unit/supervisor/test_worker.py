@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import pytest
 
 from jobworker.handlers import handler
+from jobworker.handlers.builtin.webhook import Webhooks
 from jobworker.handlers.errors import LoadFailed
 from jobworker.handlers.registry import Registry
 from jobworker.store.states import Outcome
@@ -195,9 +196,9 @@ def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> Non
         "def mine(n: int):\n    'Say it.\\n\\nMore.'\n"
     )
     with mailbox() as (ours, theirs):
-        hello = worker._load([str(file)], Registry(), theirs)
+        hello = worker._load([str(file)], Registry(), theirs, Webhooks())
         assert [messages.decode(frame) for frame in ours.receive_waiting()] == [Importing(str(file))]
-    assert [entry.type for entry in hello.entries] == ["echo", "mine", "sleep"]
+    assert [entry.type for entry in hello.entries] == ["echo", "jobworker.webhook", "mine", "sleep"]
     (mine,) = (entry for entry in hello.entries if entry.type == "mine")
     assert (mine.schema, mine.description, mine.digest) == ({"type": "integer"}, "Say it.", hello.digest)
     assert (mine.defaults.timeout, mine.defaults.max_attempts, mine.defaults.queue) == (None, 7, None)
@@ -205,7 +206,7 @@ def test_the_hello_names_every_type_with_what_it_declares(tmp_path: Path) -> Non
 
 def test_a_module_that_does_not_load_is_told(tmp_path: Path) -> None:
     with mailbox() as (_, theirs), pytest.raises(LoadFailed, match="does not exist"):
-        worker._load([str(tmp_path / "none.py")], Registry(), theirs)
+        worker._load([str(tmp_path / "none.py")], Registry(), theirs, Webhooks())
 
 
 def _close_standard_output() -> None:

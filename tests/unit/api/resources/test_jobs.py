@@ -14,7 +14,7 @@ FIELDS = [
     *("cancel_reason", "tags", "payload", "result"),
     *("progress", "log_bytes", "attempt", "failures", "crashes", "max_attempts", "max_crashes", "timeout"),
     *("memory_limit_mb", "created_at", "run_at", "expires_at", "started_at", "ended_at", "wait_seconds", "run_seconds"),
-    *("supervisor", "worker", "reason", "error", "receipt", "trace_id", "stack", "attempts"),
+    *("supervisor", "worker", "reason", "error", "receipt", "trace_id", "stack", "callback", "attempts"),
 ]
 
 
@@ -87,7 +87,18 @@ def test_an_answer_has_every_field_and_null_for_what_is_absent(api: Api) -> None
     assert absent == [
         *("cancel_requested_at", "cancelled_by", "cancel_reason", "payload", "result", "progress"),
         *("memory_limit_mb", "expires_at", "started_at", "ended_at"),
-        *("wait_seconds", "run_seconds", "supervisor", "worker", "reason", "error", "receipt", "trace_id", "stack"),
+        *(
+            "wait_seconds",
+            "run_seconds",
+            "supervisor",
+            "worker",
+            "reason",
+            "error",
+            "receipt",
+            "trace_id",
+            "stack",
+            "callback",
+        ),
     ]
     assert (job["tags"], job["attempts"], job["attempt"]) == ([], [], 0)
 

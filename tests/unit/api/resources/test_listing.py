@@ -34,7 +34,7 @@ def test_a_listed_job_is_the_answers_job_without_what_may_be_large(api: Api) -> 
     api.client.hset(api.keys.job(job_id), "error", msgspec.json.encode(error))
     [item] = api.get("/jobs").json["items"]
     job = api.get(f"/jobs/{job_id}").json
-    assert list(item) == [name for name in FIELDS if name not in ("payload", "result", "stack", "attempts")]
+    assert list(item) == [name for name in FIELDS if name not in ("payload", "result", "stack", "callback", "attempts")]
     assert item.pop("error") == {"type": "ValueError", "message": "bad"}
     assert job.pop("error") == {"type": "ValueError", "message": "bad", "traceback": "Traceback"}
     assert item == {name: value for name, value in job.items() if name in item}
