@@ -6,7 +6,7 @@ from jobworker.api.availability import Availability
 from jobworker.api.callback import Callbacks
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.followers import Followers
-from jobworker.api.middleware import Envelope, LoopbackGuard, Patience
+from jobworker.api.middleware import Envelope, LoopbackGuard, Meter, Patience
 from jobworker.api.reader import JobReader
 from jobworker.api.refusals import Refusals
 from jobworker.api.repeater import Repeater
@@ -17,6 +17,7 @@ from jobworker.api.resources.explain import Explain
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
 from jobworker.api.resources.log import Log
+from jobworker.api.resources.metrics import Metrics
 from jobworker.api.resources.openapi import OpenApi
 from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
@@ -25,6 +26,7 @@ from jobworker.api.resources.retry import Retry
 from jobworker.api.resources.stack import Stack
 from jobworker.api.resources.stats import Stats
 from jobworker.api.submission import Submission
+from jobworker.api.traffic import Traffic, TrafficRow
 from jobworker.api.validation import Validators
 from jobworker.store.jobs import JobStore
 from jobworker.store.settings import Settings
@@ -32,8 +34,11 @@ from jobworker.store.settings import Settings
 App = falcon.App[falcon.Request, falcon.Response]
 
 
-def create_routes(store: JobStore, available: Availability, settings: Settings) -> dict[str, object]:
-    """Return the resource at each path."""
+def create_routes(
+    store: JobStore, available: Availability, settings: Settings, row: TrafficRow | None = None
+) -> dict[str, object]:
+    """Return the resource at each path; `row`: where requests are counted."""
+    row = row or Traffic().row(0)
     catalogue = Catalogue(store.handlers)
     validators = Validators()
     submission = Submission(catalogue, settings.jobs, validators, callbacks=Callbacks(settings.webhooks))
@@ -61,6 +66,7 @@ def create_routes(store: JobStore, available: Availability, settings: Settings) 
         "/workers": Workers(store, available),
         "/handlers": Handlers(store, available),
         "/stats": Stats(store.stats, available),
+        "/metrics": Metrics(store, available, row),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }
@@ -70,11 +76,14 @@ def create_routes(store: JobStore, available: Availability, settings: Settings) 
     return routes
 
 
-def create_app(store: JobStore, available: Availability, settings: Settings) -> App:
-    """Return the application over `store`."""
-    routes = create_routes(store, available, settings)
+def create_app(store: JobStore, available: Availability, settings: Settings, row: TrafficRow | None = None) -> App:
+    """Return the application over `store`, which counts its requests in `row`, or for itself."""
+    row = row or Traffic().row(0)
+    routes = create_routes(store, available, settings, row)
+    row.name_paths(routes)
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = True
+    app.add_middleware(Meter(row))
     app.add_middleware(Envelope())
     app.add_middleware(Patience())
     app.add_middleware(LoopbackGuard(settings.api))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import time
 from typing import Final
 
 import falcon
@@ -10,6 +11,7 @@ import structlog
 from jobworker.api.errors import ForeignRequest, MalformedRequest, Overloaded
 from jobworker.api.headers import WAITED_SECONDS, answer_headers, choose_request_id
 from jobworker.api.resources.health import Liveness
+from jobworker.api.traffic import TrafficRow
 from jobworker.store.settings import ApiSettings
 
 #: What is answered late is answered within 3 s: two calls of a Redis that is slow and not yet away fit behind this.
@@ -29,6 +31,31 @@ def request_id_of(req: falcon.Request) -> str:
     if request_id is None:
         request_id = req.context.request_id = choose_request_id(req.get_header("X-Request-Id"))
     return request_id
+
+
+class Meter:
+    """Counts every request that is answered, refusals too, by the path that serves it."""
+
+    def __init__(self, row: TrafficRow) -> None:
+        self._row = row
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:  # noqa: ARG002 - Falcon passes it
+        """Note when a thread has begun."""
+        req.context.begun_at = time.monotonic()
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,  # noqa: ARG002 - Falcon passes it
+        req_succeeded: bool,  # noqa: ARG002, FBT001 - Falcon passes it
+    ) -> None:
+        """Count it."""
+        now = time.monotonic()
+        begun_at: float = req.context.begun_at
+        self._row.answered(
+            *(req.uri_template, req.method, str(resp.status_code), now - begun_at, req.env.get(WAITED_SECONDS, 0.0))
+        )
 
 
 class Envelope:

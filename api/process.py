@@ -16,11 +16,12 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
-from jobworker.api.app import App, create_app
+from jobworker.api.app import create_app
 from jobworker.api.availability import Availability
 from jobworker.api.channel import Channel
 from jobworker.api.listening import Listening
 from jobworker.api.parking import Parking
+from jobworker.api.traffic import TrafficRow
 from jobworker.store.connection import connect
 from jobworker.store.errors import StoreError
 from jobworker.store.jobs import JobStore
@@ -52,7 +53,7 @@ class Server:
     Ends:   when every answer in progress has been sent, or the grace is over, or there is a hurry.
     """
 
-    def __init__(self, app: App, listener: socket.socket, settings: ApiSettings) -> None:
+    def __init__(self, app: Callable[..., Any], listener: socket.socket, settings: ApiSettings) -> None:
         self._listener = listener
         self._grace_seconds = settings.grace
         self._draining = False
@@ -151,14 +152,14 @@ ONE_OF_SEVERAL: Final[Orders] = {
 }
 
 
-def run_process(listener: socket.socket, settings: Settings, orders: Orders) -> None:
+def run_process(listener: socket.socket, settings: Settings, orders: Orders, row: TrafficRow) -> None:
     """Serve until told to stop and the end of what was in progress.
 
     Redis may be away: then requests are answered with 503 until it comes.
     """
     store = connect_store(settings)
     available = Availability(store.check_writable)
-    server = Server(create_app(store, available, settings), listener, settings.api)
+    server = Server(row.around(create_app(store, available, settings, row)), listener, settings.api)
     listening = Listening(store.ends, available, server.parking, block_seconds=settings.redis.timeout / 2)
     _answer_signals(server, orders)
     host, port = listener.getsockname()[:2]

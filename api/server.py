@@ -18,6 +18,7 @@ from jobworker.api.child import Child
 from jobworker.api.errors import ApiError
 from jobworker.api.listener import listen, listen_beside, make_room
 from jobworker.api.process import ALONE, ONE_OF_SEVERAL, connect_store, run_process
+from jobworker.api.traffic import Traffic
 from jobworker.store.settings import ApiSettings, Settings
 from jobworker.store.sizing import process_count, usable_cpus
 
@@ -36,7 +37,7 @@ def serve(settings: Settings) -> None:
     count = _count(settings.api)
     if count == 1:
         _pin(0)
-        run_process(place, settings, ALONE)
+        run_process(place, settings, ALONE, Traffic().row(0))
         return
     # A URL that is none is said here, once; no connection is made.
     connect_store(settings).close()
@@ -55,6 +56,7 @@ class Processes:
         self._place = place
         self._settings = settings
         self._children = [Child(number, partial(listen_beside, place), self._serve) for number in range(count)]
+        self._traffic = Traffic(count)
         self._stopping = False
         orders: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._stop,
@@ -110,7 +112,7 @@ class Processes:
         self._place.close()
         setproctitle.setproctitle(f"jobworker api process {number}")
         _pin(number)
-        run_process(listener, self._settings, ONE_OF_SEVERAL)
+        run_process(listener, self._settings, ONE_OF_SEVERAL, self._traffic.row(number))
 
 
 def _count(settings: ApiSettings) -> int:

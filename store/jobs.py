@@ -9,6 +9,7 @@ import redis
 
 from jobworker.store.callback import Deliveries
 from jobworker.store.catalogue import HandlerEntry
+from jobworker.store.census import Censuses
 from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
 from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
@@ -54,6 +55,8 @@ class JobStore:
         self.fleet = Fleet(client, keys)
         #: What attempts came to and cost.
         self.stats = Stats(client, keys)
+        #: How many there are of everything.
+        self.census = Censuses(client, keys)
         #: What supervisors are asked.
         self.control = Control(client, keys)
         #: The ends of jobs that somebody waits for.

@@ -37,6 +37,8 @@ class Keys:
         self.tags = f"{self.base}tags"
         #: stream: `id` of each job that has ended while somebody waited for that; a TTL.
         self.ends = f"{self.base}ends"
+        #: hash: `<type>:<figure>` -> sum over all attempts that ever ended; it only grows.
+        self.stats_total = f"{self.base}stats_total"
 
     def job(self, job_id: str) -> str:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""

@@ -1,6 +1,6 @@
 """What attempts came to and cost, summed by type: of each minute for a day, of each hour for thirty days."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -105,10 +105,7 @@ class Stats:
     def _merge(self, names: Iterable[str]) -> list[Sums]:
         types: dict[str, Sums] = {}
         for fields in self._ask(names):
-            for field, value in fields.items():
-                type_name, _, figure = field.decode().rpartition(":")
-                if type_name:
-                    types.setdefault(type_name, Sums(type_name)).merge(figure, int(value))
+            _merge_into(types, fields)
         return [types[name] for name in sorted(types)]
 
     def _ask(self, names: Iterable[str]) -> Iterator[Any]:
@@ -118,6 +115,20 @@ class Stats:
             for name in names:
                 pipeline.hgetall(name)
             yield from pipeline.execute()
+
+
+def merge_fields(fields: Mapping[bytes, bytes]) -> list[Sums]:
+    """Return what a hash of sums holds, by name of the type."""
+    types: dict[str, Sums] = {}
+    _merge_into(types, fields)
+    return [types[name] for name in sorted(types)]
+
+
+def _merge_into(types: dict[str, Sums], fields: Mapping[bytes, bytes]) -> None:
+    for field, value in fields.items():
+        type_name, _, figure = field.decode().rpartition(":")
+        if type_name:
+            types.setdefault(type_name, Sums(type_name)).merge(figure, int(value))
 
 
 def _last(present: int, count: int) -> Sequence[int]:

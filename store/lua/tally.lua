@@ -1,4 +1,4 @@
--- tally: add what attempts came to and cost to the sums of this minute and of this hour.
+-- tally: add what attempts came to and cost to the sums of this minute, of this hour, and of all time.
 -- Promise: numbered calls: a repeat of the last adds nothing. Of so many types a key holds sums; those of others are
 --   added up as type `*`.
 -- KEYS  1 record of the name (hash)
@@ -19,6 +19,7 @@ redis.call('HSET', record, 'last_tally', integer(number))
 
 local minute = base .. 'stats_minute:' .. integer(math.floor(now / 60000))
 local hour = base .. 'stats_hour:' .. integer(math.floor(now / 3600000))
+local total = base .. 'stats_total'
 
 -- The number of types stands under the name that no type can have.
 local function entry(key, type)
@@ -44,6 +45,7 @@ while left() do
   end
   add(minute, type, peak, figures)
   add(hour, type, peak, figures)
+  add(total, type, peak, figures)
 end
 -- A day of minutes, a month of hours, and one more of each.
 redis.call('EXPIRE', minute, 86460)

@@ -168,3 +168,23 @@ def test_a_url_that_is_none_is_said_once_and_nothing_is_started() -> None:
         api.close()
     assert sum("StoreMisconfigured: redis url" in line for line in api.log) == 1
     assert not any("listening" in line for line in api.log)
+
+
+def jobs_posted(api: ApiProcess) -> float:
+    text = api.request("GET", "/metrics").body.decode()
+    found = 'jobworker_http_requests_total{method="POST",route="/jobs",status="202"} '
+    return sum(float(line.removeprefix(found)) for line in text.splitlines() if line.startswith(found))
+
+
+def test_whichever_is_asked_tells_the_requests_of_all_also_of_one_that_was_killed(api: ApiProcess) -> None:
+    for _ in range(20):
+        assert api.request("POST", "/jobs").status == 202
+    assert {jobs_posted(api) for _ in range(8)} == {20.0}
+    for child in children(api):
+        child.kill()
+        api.wait_for_log("process ended")
+        api.wait_for_log("listening")
+    assert {jobs_posted(api) for _ in range(8)} == {20.0}
+    for _ in range(20):
+        assert api.request("POST", "/jobs").status == 202
+    assert {jobs_posted(api) for _ in range(8)} == {40.0}

@@ -46,6 +46,7 @@ def test_what_is_handed_over_is_there_by_minute_and_by_hour(world: World, alpha:
     assert changed == {
         f"stats_minute:{world.clock.now_ms // MINUTE_MS}": fields,
         f"stats_hour:{world.clock.now_ms // HOUR_MS}": fields,
+        "stats_total": fields,
         "supervisor:alpha": {"last_tally": "1"},
     }
     assert hour_and_day(world) == ([some()], [some()])
@@ -59,6 +60,16 @@ def test_sums_of_all_supervisors_and_minutes_are_added_up(world: World, alpha: S
     alpha.tally(2, some(peak_rss_bytes=7))
     echo = Sums("echo", {"succeeded": 3}, 9_000_000, 600, 300, 9)
     assert hour_and_day(world) == ([echo, some("mail")], [echo, some("mail")])
+
+
+def test_the_total_only_grows_and_never_goes(world: World, alpha: Supervisor) -> None:
+    alpha.tally(1, some())
+    alpha.tally(1, some())
+    world.advance(31 * 24 * HOUR_MS)
+    world.register("beta").tally(1, some())
+    [echo] = world.store.census.take().totals
+    assert echo.outcomes == {"succeeded": 2}
+    assert world.ttl_ms(world.keys.stats_total) < 0
 
 
 def test_a_repeat_adds_nothing_even_in_another_minute(world: World, alpha: Supervisor) -> None:
