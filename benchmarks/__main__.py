@@ -21,6 +21,8 @@ from benchmarks import (
     startup,
 )
 from benchmarks.document import block, circumstances, write
+from benchmarks.http import posts as http_posts
+from benchmarks.http import waiting as http_waiting
 from benchmarks.peers import peer
 from benchmarks.rows import Row, exit_if_failed, show
 from benchmarks.soak import soak
@@ -29,7 +31,12 @@ OURS: Final = (
     *(kill, cancel, hangs, idle, recovery, failover, pickup, schedule, posts, drain, output, startup, memory),
     soak,
 )
-BY_NAME: Final = {module.__name__.rpartition(".")[2]: module for module in (*OURS, peer)}
+BY_NAME: Final = {
+    **{module.__name__.rpartition(".")[2]: module for module in OURS},
+    "http_posts": http_posts,
+    "http_waiting": http_waiting,
+    "peer": peer,
+}
 
 
 def main() -> None:

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from benchmarks import drain
 from benchmarks.__main__ import BY_NAME
+from benchmarks.http import posts as http_posts
 from benchmarks.peers import peer
+from benchmarks.peers.peer import Peer
 from benchmarks.rows import Row
 from benchmarks.soak import soak
 from benchmarks.soak.jobs import KINDS
@@ -37,6 +40,7 @@ ROWS: Final[dict[str, tuple[int, list[str]]]] = {
     "startup": (1, ["jobworker --help", "supervisor to registered", "up to first accepted POST"]),
     "memory": (1, ["supervisor, 2 workers, spare", "supervisor alone", "API"]),
     "drain": (40, [f"{n} workers{whose}" for n in (2, 32) for whose in ("", *drain.COSTS)]),
+    "http_waiting": (20, ["ping alone", "ping beside 20 clients", "all answered"]),
     "output": (40, ["drain, 2 workers", "a receipt", f"{FLOOD}supervisor grows by", f"{FLOOD}{OTHERS}"]),
 }
 
@@ -50,7 +54,16 @@ def test_a_measurement_yields_its_rows(name: str) -> None:
 
 
 def test_every_measurement_is_tried() -> None:
-    assert {*ROWS, "soak", "peer"} == set(BY_NAME)
+    assert {*ROWS, "soak", "http_posts", "peer"} == set(BY_NAME)
+
+
+def test_posts_are_measured_beside_bare_falcon_also_where_fastapi_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(http_posts, "FASTAPI", Peer("fastapi", "no requirement", tmp_path))
+    rows = list(http_posts.measure(1))
+    assert [row.what for row in rows] == ["http posts: ours, 1 process", "http posts: ours beside falcon on waitress"]
+    assert all(row.value and row.base for row in rows[1:])
 
 
 def test_after_a_short_soak_all_jobs_have_ended_and_nothing_has_grown() -> None:
