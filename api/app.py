@@ -2,14 +2,20 @@
 
 import falcon
 
+from jobworker.api.authentication import Authentication
 from jobworker.api.availability import Availability
 from jobworker.api.callback import Callbacks
 from jobworker.api.catalogue import Catalogue
 from jobworker.api.followers import Followers
-from jobworker.api.middleware import Envelope, LoopbackGuard, Meter, Patience
+from jobworker.api.guard import LoopbackGuard
+from jobworker.api.keyring import Keyring
+from jobworker.api.listener import needs_keys
+from jobworker.api.middleware import Envelope, Meter, Patience
 from jobworker.api.reader import JobReader
+from jobworker.api.recorder import Recorder
 from jobworker.api.refusals import Refusals
 from jobworker.api.repeater import Repeater
+from jobworker.api.resources.audit import Audit
 from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Handlers, Queues, Supervisors, Workers
 from jobworker.api.resources.control import Drain, Scale
@@ -25,6 +31,7 @@ from jobworker.api.resources.result import Result
 from jobworker.api.resources.retry import Retry
 from jobworker.api.resources.stack import Stack
 from jobworker.api.resources.stats import Stats
+from jobworker.api.strikes import Strikes
 from jobworker.api.submission import Submission
 from jobworker.api.traffic import Traffic, TrafficRow
 from jobworker.api.validation import Validators
@@ -67,6 +74,7 @@ def create_routes(
         "/handlers": Handlers(store, available),
         "/stats": Stats(store.stats, available),
         "/metrics": Metrics(store, available, row),
+        "/audit": Audit(store.trail, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
     }
@@ -81,12 +89,14 @@ def create_app(store: JobStore, available: Availability, settings: Settings, row
     row = row or Traffic().row(0)
     routes = create_routes(store, available, settings, row)
     row.name_paths(routes)
+    keyring = Keyring(store.api_keys, available, required=needs_keys(settings.api))
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = True
     app.add_middleware(Meter(row))
     app.add_middleware(Envelope())
     app.add_middleware(Patience())
-    app.add_middleware(LoopbackGuard(settings.api))
+    app.add_middleware(Authentication(keyring, LoopbackGuard(settings.api), Strikes()))
+    app.add_middleware(Recorder(store.trail, available))
     Refusals(list(routes)).install(app)
     for path, resource in routes.items():
         app.add_route(path, resource)

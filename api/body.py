@@ -34,7 +34,10 @@ def read_bytes(req: falcon.Request) -> bytes:
         raise EncodedBody(f"a body must come as it is, without Content-Encoding; this one is declared {encoding[:100]}")
     if not _is_json(req.content_type):
         raise NotJson(f"a body needs `Content-Type: {JSON}`, for example: {_example(req)}")
-    return req.bounded_stream.read()
+    body: bytes = req.bounded_stream.read()
+    # For the trail, if this is an action.
+    req.context.body = body
+    return body
 
 
 def decode_body(body: bytes, model: type[Body]) -> Body:

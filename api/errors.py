@@ -42,6 +42,18 @@ class ForeignRequest(RequestRefused):
     """The request comes from where none may come."""
 
 
+class Unauthenticated(RequestRefused):
+    """The request needs a valid API key."""
+
+
+class InsufficientScope(RequestRefused):
+    """The API key may not be used for this."""
+
+
+class TooManyFailures(RequestRefused):
+    """Too many requests without a valid API key."""
+
+
 class InvalidQuery(RequestRefused):
     """A parameter of the query is not what is allowed here."""
 
@@ -87,7 +99,9 @@ class InvalidBody(RequestRefused):
 #: What a client is told. Looked up along the class's bases: the nearest counts.
 STATUS: Final[dict[type[Exception], int]] = {
     MalformedRequest: 400,
+    Unauthenticated: 401,
     ForeignRequest: 403,
+    InsufficientScope: 403,
     NotAJobId: 404,
     JobNotFound: 404,
     QueueNotFound: 404,
@@ -104,6 +118,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     InvalidQuery: 422,
     KeyReused: 422,
     BadCursor: 422,
+    TooManyFailures: 429,
     Overloaded: 503,
     SupervisorSilent: 503,
     StoreError: 503,

@@ -4,19 +4,23 @@ import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from jobworker.api.errors import AddressUnusable
 from jobworker.store.settings import ApiSettings
 
 
-def listen(settings: ApiSettings) -> socket.socket:
-    """Return a bound socket. Raises AddressUnusable, in one sentence."""
+def listen(settings: ApiSettings, has_keys: Callable[[], bool] = lambda: False) -> socket.socket:
+    """Return a bound socket. Raises AddressUnusable, in one sentence.
+
+    `has_keys`: whether there are API keys, asked where it matters.
+    """
     family, address = _resolve(settings.listen)
-    if not settings.no_auth and not ipaddress.ip_address(address[0]).is_loopback:
+    if settings.auth == "auto" and needs_keys(settings) and not has_keys():
         raise AddressUnusable(
             f"refusing to listen on {settings.listen}: without keys anybody who reaches it may do anything; "
-            "listen on 127.0.0.1, or say --no-auth"
+            "listen on 127.0.0.1, make one by `jobworker key create`, say --api-auth required, or say --no-auth"
         )
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -26,6 +30,16 @@ def listen(settings: ApiSettings) -> socket.socket:
         listener.close()
         raise _unusable(settings.listen, error) from error
     return listener
+
+
+def needs_keys(settings: ApiSettings) -> bool:
+    """Whether no request is answered without a key even if there is none: always, or beyond loopback.
+
+    Raises AddressUnusable.
+    """
+    if settings.auth == "required":
+        return True
+    return not settings.no_auth and not ipaddress.ip_address(_resolve(settings.listen)[1][0]).is_loopback
 
 
 def make_room(place: socket.socket) -> None:

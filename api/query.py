@@ -8,6 +8,7 @@ import msgspec
 from jobworker.api.errors import InvalidQuery
 from jobworker.api.expectations import explain
 from jobworker.api.schemas import Request
+from jobworker.store.apikeys import ApiKey
 
 #: How much of an unknown parameter's name is repeated.
 ECHO_CHARACTERS: Final = 100
@@ -38,5 +39,12 @@ def allow_no_parameters(req: falcon.Request) -> None:
 
 
 def who_asks(req: falcon.Request) -> str:
-    """Return who a request comes from, as records and the log name them."""
-    return f"api {req.remote_addr}"
+    """Return who a request comes from, as records and the log name them: its key, without one its address."""
+    key = api_key_of(req)
+    return f"api {req.remote_addr}" if key is None else f"{key.name} (key {key.id})"
+
+
+def api_key_of(req: falcon.Request) -> ApiKey | None:
+    """Return the key that a request was let in by; None: it needed none."""
+    key: ApiKey | None = req.context.get("api_key")
+    return key

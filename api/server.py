@@ -13,12 +13,14 @@ from functools import partial
 from typing import Final
 
 import setproctitle
+import structlog
 
 from jobworker.api.child import Child
 from jobworker.api.errors import ApiError
 from jobworker.api.listener import listen, listen_beside, make_room
 from jobworker.api.process import ALONE, ONE_OF_SEVERAL, connect_store, run_process
 from jobworker.api.traffic import Traffic
+from jobworker.store.errors import StoreError
 from jobworker.store.settings import ApiSettings, Settings
 from jobworker.store.sizing import process_count, usable_cpus
 
@@ -27,10 +29,12 @@ MOST_BY_ITSELF: Final = 8
 #: Nothing is due: a signal wakes us.
 IDLE_SECONDS: Final = 3600.0
 
+log = structlog.stdlib.get_logger(__name__)
+
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop and the end of what was in progress. Raises ApiError, StoreMisconfigured."""
-    place = listen(settings.api)
+    place = listen(settings.api, partial(has_keys, settings))
     # It warns of every request that waits for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     _raise_descriptor_limit()
@@ -113,6 +117,17 @@ class Processes:
         setproctitle.setproctitle(f"jobworker api process {number}")
         _pin(number)
         run_process(listener, self._settings, ONE_OF_SEVERAL, self._traffic.row(number))
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether there are API keys, for all that can be known. Raises StoreMisconfigured for a URL that is none."""
+    with contextlib.closing(connect_store(settings)) as store:
+        try:
+            return bool(store.api_keys.all())
+        except StoreError as error:
+            # It is started all the same: Redis may come later, and nobody is let in without a key.
+            log.warning("it is not known whether there are API keys; requests need one", reason=str(error))
+            return True
 
 
 def _count(settings: ApiSettings) -> int:

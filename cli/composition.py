@@ -24,7 +24,7 @@ from jobworker.cli.inbox import SignalInbox
 from jobworker.cli.output import say
 from jobworker.cli.parts import Part
 from jobworker.store.configuration import Loaded, environment
-from jobworker.store.settings import ApiSettings, ClientSettings, Settings
+from jobworker.store.settings import ClientSettings, Settings
 
 #: How long the processes of a killed run may take to end before we give up, and how often we look.
 EARLIER_RUN_SECONDS: Final = 15.0
@@ -59,7 +59,7 @@ def run(
     url = url_of(settings.api.listen)
     with closing(StateDirectory(Path(settings.state.dir), owner_pid)) as directory:
         _take(directory, inbox)
-        _require_place(settings.api)
+        _require_place(loaded)
         with _server(loaded, directory, inbox) as server:
             settings = _with_server(settings, server)
             environ = environment(settings, os.environ)
@@ -72,21 +72,35 @@ def run(
             return Ensemble(parts, inbox, announce=announce, clock=time.monotonic).run()
 
 
-def _require_place(settings: ApiSettings) -> None:
+def _require_place(loaded: Loaded) -> None:
     """Raise Failed or ApiError if the API could not listen.
 
     Asked before anything is started: another API at this address would seem to be ours, and ready.
     """
-    if settings.listen.endswith(":0"):
+    settings = loaded.settings
+    if settings.api.listen.endswith(":0"):
         raise Failed("--listen needs a port that clients can be told, not 0")
-    listen(settings).close()
+    # What our own server holds cannot be asked before it runs: then the user has to say that there are keys.
+    has_keys = partial(_has_keys, settings) if _redis_is_given(loaded) else lambda: False
+    listen(settings.api, has_keys).close()
+
+
+def _has_keys(settings: Settings) -> bool:
+    # Imported where it is asked: it brings the whole API along.
+    from jobworker.api.server import has_keys
+
+    return has_keys(settings)
+
+
+def _redis_is_given(loaded: Loaded) -> bool:
+    return loaded.sources["redis.url"] != "default"
 
 
 @contextmanager
 def _server(
     loaded: Loaded, directory: StateDirectory, inbox: SignalInbox
 ) -> Generator[EmbeddedServer | None, None, None]:
-    if loaded.sources["redis.url"] != "default":
+    if _redis_is_given(loaded):
         yield None
         return
     with closing(EmbeddedServer(require_server(), directory.path, os.environ)) as server:

@@ -29,6 +29,7 @@ class ApiClient:
         self._timeout_seconds = settings.timeout
         self._clock = clock
         self._parts = _split(settings.url)
+        self._headers = {**_HEADERS, **({"Authorization": f"Bearer {settings.key}"} if settings.key else {})}
         self._connection = self._connect()
         self._used_at = clock()
 
@@ -80,7 +81,7 @@ class ApiClient:
 
     def _begin(self, path: str) -> http.client.HTTPResponse:
         self.close()
-        self._connection.request("GET", self._parts.path.rstrip("/") + path, None, _HEADERS)
+        self._connection.request("GET", self._parts.path.rstrip("/") + path, None, self._headers)
         sock = self._connection.sock
         response = self._connection.getresponse()
         # Once it has begun it is the job that takes its time.
@@ -111,7 +112,7 @@ class ApiClient:
     ) -> tuple[http.client.HTTPResponse, bytes]:
         if self._clock() - self._used_at > MAX_IDLE_SECONDS:
             self.close()
-        self._connection.request(method, path, body, {**_HEADERS, **headers})
+        self._connection.request(method, path, body, {**self._headers, **headers})
         response = self._connection.getresponse()
         content = response.read()
         self._used_at = self._clock()

@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 import click
 
 from jobworker.cli.api import api
+from jobworker.cli.audit import audit
 from jobworker.cli.cancel import cancel, delete, retry
 from jobworker.cli.chaos.command import chaos
 from jobworker.cli.config import config
@@ -19,6 +20,7 @@ from jobworker.cli.fleet import handlers, queues, supervisors, workers
 from jobworker.cli.healthcheck import healthcheck
 from jobworker.cli.job import job
 from jobworker.cli.jobs import jobs
+from jobworker.cli.key import key
 from jobworker.cli.log import log
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
@@ -52,7 +54,7 @@ def cli() -> None:
 _JOBS = (submit, job, jobs, explain, log, stack, cancel, retry, delete, pause, resume)
 _FLEET = (queues, workers, handlers, supervisors, scale, drain, stats, watch)
 
-for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, doctor, healthcheck, chaos):
+for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, key, audit, doctor, healthcheck, chaos):
     cli.add_command(_command)
 
 

@@ -104,6 +104,30 @@ class SupervisorNotFound(StoreError):
         self.name = name
 
 
+class ApiKeyNotFound(StoreError):
+    """No API key has this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no API key has the id {key_id[:128]}; `jobworker key list` shows those there are")
+        self.key_id = key_id
+
+
+class ApiKeysValid(StoreError):
+    """There are API keys that are still valid."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} of the API keys are still valid; revoke them first")
+        self.count = count
+
+
+class TooManyApiKeys(StoreError):
+    """There are as many valid API keys as there may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} valid API keys already; revoke some")
+        self.most = most
+
+
 class NameInUse(StoreError):
     """Another living supervisor has this name."""
 

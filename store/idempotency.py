@@ -26,9 +26,10 @@ class IdempotencyKey(Struct, frozen=True):
     keep_ms: int
 
     @classmethod
-    def of(cls, key: str, body: bytes, keep_ms: int) -> Self:
-        """Return the key of a request with this body, byte for byte."""
-        return cls(_digest(key.encode()), _digest(body), keep_ms)
+    def of(cls, key: str, body: bytes, keep_ms: int, *, owner: str = "") -> Self:
+        """Return the key of a request with this body, byte for byte; each `owner` has keys of its own."""
+        # No key holds a line break.
+        return cls(_digest(f"{owner}\n{key}".encode() if owner else key.encode()), _digest(body), keep_ms)
 
 
 class Acceptance(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self
 import msgspec
 import redis
 
+from jobworker.store.apikeys import ApiKeys
 from jobworker.store.callback import Deliveries
 from jobworker.store.catalogue import HandlerEntry
 from jobworker.store.census import Censuses
@@ -30,6 +31,7 @@ from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
 from jobworker.store.states import JobState
 from jobworker.store.stats import Stats
+from jobworker.store.trail import Trail
 
 #: What `cancel` answers: it is cancelled, or its supervisor has been told to kill it.
 CancelWord = Literal["cancelled", "cancelling"]
@@ -63,6 +65,10 @@ class JobStore:
         self.ends = Ends(client, keys)
         #: Who is told of ends, and how far that is.
         self.deliveries = Deliveries(client, keys)
+        #: Who may ask for what.
+        self.api_keys = ApiKeys(client, keys)
+        #: What was done by whom.
+        self.trail = Trail(client, keys)
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float, prefix: str, retention: Retention) -> Self:

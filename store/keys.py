@@ -39,6 +39,10 @@ class Keys:
         self.ends = f"{self.base}ends"
         #: hash: `<type>:<figure>` -> sum over all attempts that ever ended; it only grows.
         self.stats_total = f"{self.base}stats_total"
+        #: hash: id -> JSON of ApiKey; while it is there requests need a key.
+        self.api_keys = f"{self.base}api_keys"
+        #: stream: what operators and administrators have done, each `who`, `what`, …
+        self.audit = f"{self.base}audit"
 
     def job(self, job_id: str) -> str:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""

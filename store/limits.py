@@ -40,6 +40,8 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 TAG_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._=-]{0,63}\Z"
 Tag = Annotated[str, Meta(pattern=TAG_PATTERN, description="for example customer=42")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=MAX_JOB_TAGS)]
+#: What a client shows of an API key: its id and its secret.
+API_TOKEN: Final = r"jw_([0-9a-f]{12})_([0-9a-f]{48})"  # noqa: S105 - the shape of one
 Priority = Annotated[int, Meta(ge=1, le=10, description="10 is the highest")]
 TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]

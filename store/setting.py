@@ -51,8 +51,8 @@ class Setting(Struct, frozen=True):
 
     @property
     def is_secret(self) -> bool:
-        """Whether its values may hold a password."""
-        return self.key in ("url", "secret")
+        """Whether its values may hold a password, or are a secret."""
+        return self.key in ("url", "secret", "key")
 
     @property
     def description(self) -> str:
@@ -90,6 +90,8 @@ class Setting(Struct, frozen=True):
         """Return the value as it may be shown: secrets, and passwords in URLs, are hidden."""
         if self.is_list and self.is_secret:
             return ("***",) * len(value)
+        if self.key == "key":
+            return masked_token(value)
         return masked_url(value) if self.is_secret else value
 
     def _convert(self, value: object, *, strict: bool) -> Any:
@@ -108,6 +110,15 @@ def masked_url(url: str) -> str:
     'redis://user:***@host/0'
     """
     return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", url))
+
+
+def masked_token(token: str) -> str:
+    """Return an API key with its secret hidden.
+
+    >>> masked_token("jw_0123456789ab_secret")
+    'jw_0123456789ab_***'
+    """
+    return f"{token.rpartition('_')[0]}_***" if token else ""
 
 
 def _shortened(value: object) -> str:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 from jobworker.store import limits
 from jobworker.store.backoff import Backoff
 from jobworker.store.limits import (
+    API_TOKEN,
     NAME_PATTERN,
     BackoffFactor,
     BackoffSeconds,
@@ -63,6 +64,9 @@ WebhookSecret = Annotated[
         title="whsec_ and 24 to 64 random bytes as Base64",
     ),
 ]
+#: What requests need.
+Auth = Literal["auto", "required"]
+ApiToken = Annotated[str, Meta(pattern=rf"^({API_TOKEN})?\Z", title="an API key as `jobworker key create` prints it")]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://.", title="an http:// or https:// URL")]
 
 
@@ -206,6 +210,9 @@ class ApiSettings(Section, frozen=True):
             ge=0, le=100_000, description="clients that wait for the end of a job, in each of them; more are not kept"
         ),
     ] = 5000
+    auth: Annotated[Auth, Meta(description="auto: requests need an API key once there is one; required: always")] = (
+        "auto"
+    )
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(description="a name by which an API without keys may be reached, besides localhost"),
@@ -222,6 +229,7 @@ class ClientSettings(Section, frozen=True):
     """Where the command line finds the API."""
 
     url: Annotated[HttpUrl, Meta(description="the API's address")] = "http://127.0.0.1:8080"
+    key: Annotated[ApiToken, Meta(description="the API key that requests bear")] = ""
     timeout: Annotated[Seconds, Meta(description="seconds until a request is given up")] = 10.0
 
 

@@ -12,6 +12,7 @@ import pytest
 from msgspec import Struct
 
 import jobworker.store.scripts
+from jobworker.store.apikeys import ApiKey, ApiKeys
 from jobworker.store.backoff import Backoff
 from jobworker.store.callback import Callback
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
@@ -24,6 +25,7 @@ from jobworker.store.report import LogChunk, Progress
 from jobworker.store.roster import HeldSlot, HeldType, Roster, RosterEntry
 from jobworker.store.states import ENDED, JobState, Outcome
 from jobworker.store.stats import Sums
+from jobworker.store.trail import Action, Trail
 from tests.support.page import Page, quoted
 from tests.support.scripts import WRITERS
 from tests.support.world import Supervisor, World
@@ -58,6 +60,8 @@ def live(world: World) -> Iterator[None]:
     alpha.beat(ROSTER)
     alpha.tally(1, Sums("echo", {"succeeded": 1}, 10, 5, 5, 4096))
     world.store.pause("mail", who="somebody", reason="a flood")
+    ApiKeys(world.client, world.keys).create("deploy", ("admin",))
+    Trail(world.client, world.keys).note(Action(who="deploy", what="POST /jobs/pause"))
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
     world.store.ends.announce(jobs[0])
     world.enqueue(delay_ms=90_000, key=IdempotencyKey.of("key", b"", 60_000))
@@ -219,7 +223,7 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
 def test_the_fields_of_what_is_json_are_those_of_its_structs() -> None:
     structs: tuple[type[Struct], ...] = (
         *(Backoff, ErrorInfo, Note, Progress, Receipt, AttemptDetail, HandlerEntry, HandlerDefaults),
-        *(Roster, RosterEntry, HeldType, HeldSlot),
+        *(ApiKey, Roster, RosterEntry, HeldType, HeldSlot),
     )
     rows = {row[0]: set(quoted(row[1])) for row in PAGE.rows("What the JSON holds")}
     assert rows == {struct.__name__: set(struct.__struct_fields__) for struct in structs}

@@ -106,5 +106,6 @@ def test_while_redis_is_away_nobody_waits_for_it(api: Api) -> None:
 
 
 def test_a_bad_body_is_told_so_even_while_redis_is_away(api: Api) -> None:
+    assert api.get("/jobs").status == 200
     api.lose_redis("test")
     assert api.post("/jobs", {"priority": 11}).status == 422

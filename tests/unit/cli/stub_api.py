@@ -20,6 +20,7 @@ class Asked(Struct):
     path: str
     body: Any
     idempotency_key: str | None = None
+    authorization: str | None = None
 
 
 class StubApi:
@@ -75,7 +76,7 @@ class StubApi:
             def _answer(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 body, key = json.loads(content) if content else None, self.headers.get("Idempotency-Key")
-                stub.asked.append(Asked(self.command, self.path, body, key))
+                stub.asked.append(Asked(self.command, self.path, body, key, self.headers.get("Authorization")))
                 answer = stub.answers.popleft()
                 text = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
                 self.send_response(answer.status)

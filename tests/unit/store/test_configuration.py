@@ -255,11 +255,12 @@ def test_passwords_in_urls_are_masked(url: str, shown: str) -> None:
     assert masked_url(url) == shown
 
 
-def test_only_urls_are_secrets() -> None:
-    assert [setting.name for setting in SETTINGS.values() if setting.is_secret] == [
-        *("redis.url", "client.url", "webhooks.secret"),
-    ]
+def test_only_urls_and_what_is_told_to_be_one_are_secrets() -> None:
+    secrets = [setting.name for setting in SETTINGS.values() if setting.is_secret]
+    assert secrets == ["redis.url", "client.url", "client.key", "webhooks.secret"]
     assert SETTINGS["webhooks.secret"].masked(("whsec_1", "whsec_2")) == ("***", "***")
+    assert SETTINGS["client.key"].masked("jw_0123456789ab_" + "0" * 48) == "jw_0123456789ab_***"
+    assert SETTINGS["client.key"].masked("") == ""
     assert SETTINGS["supervisor.workers"].masked("auto") == "auto"
 
 
