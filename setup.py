@@ -62,7 +62,8 @@ setup(
     package_dir={f"jobworker.{folder}": folder for folder in FOLDERS},
     package_data={
         "jobworker.store": ["py.typed", "lua/*.lua", "lua/includes/*.lua"],
-        **{f"jobworker.{folder}": ["py.typed"] for folder in FOLDERS if folder != "store"},
+        "jobworker.api": ["py.typed", "static/*", "static/swagger-ui/*"],
+        **{f"jobworker.{folder}": ["py.typed"] for folder in FOLDERS if folder not in ("store", "api")},
     },
     entry_points={"console_scripts": ["jobworker = jobworker.cli.entry:main"]},
     classifiers=[

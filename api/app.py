@@ -19,6 +19,7 @@ from jobworker.api.resources.audit import Audit
 from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Handlers, Queues, Supervisors, Workers
 from jobworker.api.resources.control import Drain, Scale
+from jobworker.api.resources.docs import Docs, DocsFile
 from jobworker.api.resources.explain import Explain
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
@@ -77,6 +78,8 @@ def create_routes(
         "/audit": Audit(store.trail, available),
         "/livez": Liveness(),
         "/readyz": Readiness(store, available),
+        "/docs": Docs(),
+        "/docs/{file}": DocsFile(),
     }
     described = OpenApi(validators, catalogue, settings.jobs.default_handler, available)
     routes |= {"/openapi.json": described}

@@ -5,8 +5,8 @@ import pytest
 from jobworker.api.operation import operation_of
 from tests.support.routes import all_responders
 
-#: Open to everybody: they tell of no job, and keep nobody from anything.
-OPEN = {"/livez", "/readyz", "/openapi.json"}
+#: Open to everybody: they tell of no job, and keep nobody from anything; a page's files come without a key.
+OPEN = {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/{file}"}
 
 RESPONDERS = [pytest.param(*asked, id=" ".join(asked[:2])) for asked in all_responders()]
 
