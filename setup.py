@@ -22,6 +22,7 @@ INSTALL_REQUIRES = [
     "rich>=14,<16",  # tables and progress, only on a terminal
     "structlog>=25.1",  # logs with bound context, JSON or console
     "prometheus-client>=0.22,<1",  # writes the text format of /metrics, by a collector of ours
+    "cronsim>=2.7,<3",  # reads cron expressions, as Debian's cron does
     "setproctitle>=1.3.4,<2",  # a worker's state in `ps`
     "uuid-utils>=0.12,<2",  # UUID version 7: monotonic, fork-safe
 ]

@@ -30,6 +30,13 @@ from jobworker.api.resources.pause import Pause, Resume
 from jobworker.api.resources.queue import Queue
 from jobworker.api.resources.result import Result
 from jobworker.api.resources.retry import Retry
+from jobworker.api.resources.schedules import (
+    PauseSchedule,
+    ResumeSchedule,
+    Schedule,
+    Schedules,
+    TriggerSchedule,
+)
 from jobworker.api.resources.stack import Stack
 from jobworker.api.resources.stats import Stats
 from jobworker.api.strikes import Strikes
@@ -71,6 +78,11 @@ def create_routes(
         "/supervisors": Supervisors(store, available),
         "/supervisors/{name}/scale": Scale(store.control, repeater),
         "/supervisors/{name}/drain": Drain(store.control, repeater),
+        "/schedules": Schedules(store, available),
+        "/schedules/{name}": Schedule(store, available, submission, repeater),
+        "/schedules/{name}/pause": PauseSchedule(store, repeater),
+        "/schedules/{name}/resume": ResumeSchedule(store, repeater),
+        "/schedules/{name}/trigger": TriggerSchedule(store, submission, repeater),
         "/workers": Workers(store, available),
         "/handlers": Handlers(store, available),
         "/stats": Stats(store.stats, available),

@@ -5,11 +5,13 @@ from typing import Final
 from jobworker.store.errors import (
     BadCursor,
     InvalidJob,
+    InvalidSchedule,
     JobNotFound,
     KeyReused,
     NotRunning,
     QueueNotFound,
     RecordDamaged,
+    ScheduleNotFound,
     StoreError,
     SupervisorNotFound,
     WrongState,
@@ -62,6 +64,10 @@ class NotAJobId(RequestRefused):
     """The path names no job."""
 
 
+class NotAName(RequestRefused):
+    """The path is no name."""
+
+
 class PayloadTooLarge(RequestRefused):
     """The payload is too large."""
 
@@ -103,7 +109,9 @@ STATUS: Final[dict[type[Exception], int]] = {
     ForeignRequest: 403,
     InsufficientScope: 403,
     NotAJobId: 404,
+    NotAName: 404,
     JobNotFound: 404,
+    ScheduleNotFound: 404,
     QueueNotFound: 404,
     SupervisorNotFound: 404,
     NoResult: 409,
@@ -115,6 +123,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     EncodedBody: 415,
     InvalidBody: 422,
     InvalidJob: 422,
+    InvalidSchedule: 422,
     InvalidQuery: 422,
     KeyReused: 422,
     BadCursor: 422,
@@ -132,6 +141,8 @@ def status_of(error: Exception) -> int:
 
 def pointer_of(error: Exception) -> str | None:
     """Return the JSON pointer to the part of the body that `error` is about, if it is about one."""
+    if isinstance(error, InvalidSchedule):
+        return f"/{error.field}" if error.field else ""
     if isinstance(error, InvalidJob):
         return f"/{error.field}"
     return error.pointer if isinstance(error, RequestRefused) else None

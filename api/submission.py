@@ -73,7 +73,7 @@ class Submission:
             payload=payload,
             delay_ms=milliseconds(given(request.delay, 0.0)),
             run_at_ms=self._run_at_ms(request),
-            expires_at_ms=_instant_ms(request.expires_at, "expires_at"),
+            expires_at_ms=instant_ms(request.expires_at, "expires_at"),
             timeout_ms=None if request.timeout is UNSET else milliseconds(request.timeout),
             max_attempts=given(request.max_attempts, None),
             max_crashes=given(request.max_crashes, None),
@@ -87,6 +87,12 @@ class Submission:
         # Without an entry the supervisor that claims the job completes it.
         return _complete(job, declared) if entry else job
 
+    def decided(self, job: NewJob) -> NewJob:
+        """Return a job with the queue and the priority that its type declares, where it says none."""
+        declared = self.declaration_of(job.type)
+        queue, priority = job.queue or declared.queue, job.priority or declared.priority
+        return msgspec.structs.replace(job, queue=queue, priority=priority)
+
     def declaration_of(self, type_name: str | None) -> Declaration:
         """Return what a job of this type gets where its request says nothing. Raises StoreUnavailable."""
         return self._declaration(None if type_name is None else self._catalogue.find(type_name))
@@ -99,7 +105,7 @@ class Submission:
             return None
         if request.delay is not UNSET:
             raise InvalidBody("delay and run_at exclude each other: give one of them", pointer="/run_at")
-        run_at_ms = _instant_ms(request.run_at, "run_at")
+        run_at_ms = instant_ms(request.run_at, "run_at")
         if run_at_ms is not None and run_at_ms > 1000 * (self._now() + MAX_DELAY_SECONDS):
             days = timedelta(seconds=MAX_DELAY_SECONDS).days
             raise InvalidBody(f"run_at must be within {days} days from now", pointer="/run_at")
@@ -122,7 +128,8 @@ def _merge(request: BackoffRequest, declared: Backoff) -> Backoff:
     return msgspec.structs.replace(declared, **{name: value for name, value in parts.items() if value is not UNSET})
 
 
-def _instant_ms(instant: datetime | UnsetType, field: str) -> int | None:
+def instant_ms(instant: datetime | UnsetType, field: str) -> int | None:
+    """Return a time of a request as Redis keeps it. Raises InvalidBody."""
     if instant is UNSET:
         return None
     milliseconds_since_epoch = (instant - _EPOCH) // timedelta(milliseconds=1)

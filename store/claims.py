@@ -198,6 +198,8 @@ class BeatAnswer(Struct, frozen=True):
     requests: list[Request] = []
     #: How many other supervisors hold a lease.
     others: int = 0
+    #: When a schedule is due; None: none is.
+    fire_in_ms: int | None = None
 
 
 def decode_attempts(flat: list[bytes]) -> list[Attempted]:

@@ -69,6 +69,22 @@ class RecordDamaged(StoreError):
         self.job_id = job_id
 
 
+class ScheduleNotFound(StoreError):
+    """No schedule has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no schedule {name[:128]}; GET /schedules lists those that are")
+        self.name = name
+
+
+class InvalidSchedule(StoreError):
+    """The store does not accept this schedule."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class QueueNotFound(StoreError):
     """No queue has this name."""
 

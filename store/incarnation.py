@@ -198,7 +198,7 @@ class Incarnation:
                 *(terms.max_attempts, terms.max_crashes, msgspec.json.encode(roster), *acknowledged),
             ],
         )
-        lease_ms, running, reap_in_ms, reaped, cancels, requests, others = reply[1:]
+        lease_ms, running, reap_in_ms, reaped, cancels, requests, others, fire_in_ms = reply[1:]
         return BeatAnswer(
             lease_ms=lease_ms,
             running=running,
@@ -207,6 +207,7 @@ class Incarnation:
             cancels=Cancel.decode(cancels),
             requests=Request.decode(requests),
             others=others,
+            fire_in_ms=None if fire_in_ms < 0 else fire_in_ms,
         )
 
     async def keep_stack(self, attempted: Attempted, stack: str, missing: str = "") -> None:

@@ -40,6 +40,8 @@ class NewJob(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     #: Who is told of its end.
     callback: Callback | None = None
+    #: Whose occurrence it is. "": of none.
+    schedule: str = ""
     #: Which request it is, if its client has said so.
     key: IdempotencyKey | None = None
 
@@ -50,6 +52,7 @@ class NewJob(Struct, frozen=True):
             "max_attempts": self.max_attempts,
             "max_crashes": self.max_crashes,
             "memory_limit_mb": self.memory_limit_mb,
+            "schedule": self.schedule or None,
             "backoff": None if self.backoff is None else msgspec.json.encode(self.backoff),
             "trace": self.trace or None,
             **({} if self.callback is None else {"callback": self.callback.encode(), "at_end": "c"}),

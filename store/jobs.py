@@ -27,6 +27,7 @@ from jobworker.store.pause import Pause
 from jobworker.store.position import Position
 from jobworker.store.replicas import Replicas
 from jobworker.store.retention import Retention
+from jobworker.store.schedules import Schedules
 from jobworker.store.schema import SCHEMA, is_compatible
 from jobworker.store.scripts import Argument, script
 from jobworker.store.states import JobState
@@ -61,6 +62,8 @@ class JobStore:
         self.census = Censuses(client, keys)
         #: What supervisors are asked.
         self.control = Control(client, keys)
+        #: What is submitted by the clock.
+        self.schedules = Schedules(client, keys)
         #: The ends of jobs that somebody waits for.
         self.ends = Ends(client, keys)
         #: Who is told of ends, and how far that is.

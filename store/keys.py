@@ -43,6 +43,12 @@ class Keys:
         self.api_keys = f"{self.base}api_keys"
         #: stream: what operators and administrators have done, each `who`, `what`, …
         self.audit = f"{self.base}audit"
+        #: zset: name of a schedule, scored by the ms it is due next; 2^53 - 1: it is paused, or never due again.
+        self.schedules = f"{self.base}schedules"
+
+    def schedule(self, name: str) -> str:
+        """hash: a schedule; timing, template and payload are opaque to scripts, times in ms."""
+        return f"{self.base}schedule:{name}"
 
     def job(self, job_id: str) -> str:
         """hash: the job; payload, result, error and attempts are opaque bytes, times in ms."""

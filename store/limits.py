@@ -16,6 +16,8 @@ MAX_BATCH_BYTES: Final = 4 * MIB
 MAX_QUEUES: Final = 1000
 #: How many types may have jobs: to forget one whose record has gone every type is looked at.
 MAX_TYPES: Final = 1000
+#: How many schedules may exist.
+MAX_SCHEDULES: Final = 1000
 #: How many tags jobs may have, all together: to forget one whose record has gone every tag is looked at.
 MAX_TAGS: Final = 1000
 #: How many tags one job may have.

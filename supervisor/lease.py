@@ -28,7 +28,8 @@ class Lease:
 
     Told:   beat now (by the exchange, after a new connection); somebody hinted (by the hints).
     Tells:  the desk, what to cancel, and when to fence; the requests, what else is asked; the pool, until when attempts
-            may begin; the exchange, how many jobs Redis counts as ours, and what its last call was before.
+            may begin; the exchange, how many jobs Redis counts as ours, and what its last call was before; the
+            clockwork, when a schedule is due.
     Ends:   when cancelled; with Reaped or Superseded when the epoch is no longer ours.
     """
 
@@ -43,6 +44,8 @@ class Lease:
         #: Kills what must not overlap with an attempt elsewhere; returns how many that were.
         self.fence_attempts: Callable[[], int]
         self.requests: Requests
+        #: Told in how many ms a schedule is due.
+        self.expect: Callable[[int | None], None]
         self.last_call: Callable[[], int | None]
         self.compare: Callable[[int, int | None], None]
         self._incarnation = incarnation
@@ -90,6 +93,7 @@ class Lease:
             log.warning("jobs of a dead supervisor are back in the queue", jobs=answer.reaped)
         self.cancel(answer.cancels)
         self.requests.take(answer.requests)
+        self.expect(answer.fire_in_ms)
         return answer
 
     async def run(self) -> None:

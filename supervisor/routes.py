@@ -48,6 +48,12 @@ class Routes:
         declared = {**(await self._ask(list(foreign)) if foreign else {}), **known}
         return [self._completed(settle, declared) for settle in settles]
 
+    async def decide(self, job: NewJob) -> tuple[NewJob, bool]:
+        """Return a job with its queue and priority, and whether any supervisor knows its type. Raises StoreError."""
+        known = self._known()
+        entry = known.get(job.type) or (await self._ask([job.type])).get(job.type)
+        return self._decide(job, entry), entry is not None
+
     def _completed(self, settle: Settle, declared: Catalogue) -> Settle:
         jobs = tuple(self._decide(job, declared.get(job.type)) for job in settle.follow_ups)
         return msgspec.structs.replace(settle, follow_ups=jobs)

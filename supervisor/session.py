@@ -13,8 +13,10 @@ from jobworker.store.connection import answers_ping, connect_async, connect_shar
 from jobworker.store.errors import Reaped, StoreError
 from jobworker.store.incarnation import Hints, Incarnation
 from jobworker.store.keys import Keys
+from jobworker.store.schedules import Dial
 from jobworker.store.settings import Settings
 from jobworker.supervisor.clock import RedisClock
+from jobworker.supervisor.clockwork import Clockwork
 from jobworker.supervisor.desk import Desk
 from jobworker.supervisor.exchange import Exchange
 from jobworker.supervisor.hints import WAIT_SECONDS, Listener
@@ -101,6 +103,9 @@ class Session:
         )
         self._exchange.refused = stale.refused
         self._exchange.complete = Routes(lambda: pool.catalogue, incarnation.declared, settings.jobs).complete
+        self._dial = Dial(connect_wire(url, timeout_seconds=timeout), keys, incarnation.terms.retention)
+        routes = Routes(lambda: pool.catalogue, self._keeping.declared, settings.jobs)
+        self._clockwork = Clockwork(self._dial, routes.decide)
         self._introduce()
 
     def _introduce(self) -> None:
@@ -108,6 +113,7 @@ class Session:
         self._lease.last_call = self._exchange.last_call
         self._lease.compare = self._exchange.compare
         self._exchange.stayed_idle = self._listener.idle
+        self._lease.expect = self._clockwork.expect
         self._exchange.settled = self._tally.settled
 
     @property
@@ -144,6 +150,7 @@ class Session:
                     self._publish_again,
                     self._sweep_again,
                     self._tally.run,
+                    self._clockwork.run,
                 )
                 others = [tasks.create_task(run()) for run in actors]
                 try:
@@ -153,7 +160,7 @@ class Session:
                     await _end(others)
                 await self._leave()
         finally:
-            for connected in (self._incarnation, self._beating, self._keeping, self._hints):
+            for connected in (self._incarnation, self._beating, self._keeping, self._hints, self._dial):
                 await connected.close()
 
     def drain(self) -> None:

@@ -6,7 +6,8 @@
 -- ARGV  1 base  2 name  3 epoch  4 lease ms  5 6 7 retention  8 max attempts  9 max crashes (of jobs without their own)
 --       10 roster (opaque)  11 … field and value of each request that is done
 -- Returns {'ok', lease ms, size of running, ms until there may be something to reap or -1, jobs reaped,
---   {id, token and note, …} to cancel, {field, value, …} requested, how many others hold a lease}
+--   {id, token and note, …} to cancel, {field, value, …} requested, how many others hold a lease,
+--   ms until a schedule is due or -1}
 --   | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
@@ -20,6 +21,8 @@
 -- include: appending
 -- include: settle
 -- include: incarnation
+-- include: hint
+-- include: dues
 local record, supervisors, running, cancels, meta, requests = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local base, name, epoch, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limits, max_attempts, max_crashes, roster = retention(5), ARGV[8], ARGV[9], ARGV[10]
@@ -114,4 +117,5 @@ for i = 11, #ARGV, 2 do
 end
 local wait = again_at == -1 and -1 or math.max(again_at - now, 0)
 return {'ok', lease_ms, redis.call('HLEN', running), wait, reaped, redis.call('HGETALL', cancels),
-  redis.call('HGETALL', requests), redis.call('ZCOUNT', supervisors, '(' .. integer(now), '+inf') - 1}
+  redis.call('HGETALL', requests), redis.call('ZCOUNT', supervisors, '(' .. integer(now), '+inf') - 1,
+  fire_in(base .. 'schedules')}

@@ -18,6 +18,7 @@ from jobworker.store.report import AttemptReport, LogChunk, Progress
 from jobworker.store.request import Request
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
+from jobworker.store.schedules import Dial
 from jobworker.store.states import Outcome
 from jobworker.store.stats import Sums
 from tests.support.redis_source import RedisSource
@@ -43,6 +44,7 @@ class World:
         self._runner = asyncio.Runner()
         self._async_client = source.connect_async()
         self._watched = cast("redis.asyncio.Redis", WatchedAsyncRedis(self._async_client, self.client))
+        self.dial = Dial(self._watched, self.keys, retention)
         #: What runs scripts on data that contradict themselves.
         self.unaudited = cast("redis.asyncio.Redis", WatchedAsyncRedis(self._async_client, None))
 

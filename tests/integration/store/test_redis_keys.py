@@ -18,13 +18,15 @@ from jobworker.store.callback import Callback
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, Wanted
 from jobworker.store.idempotency import IdempotencyKey
-from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, Note, Receipt
+from jobworker.store.job import Attempt, AttemptDetail, ErrorInfo, NewJob, Note, Receipt
 from jobworker.store.keys import Keys
 from jobworker.store.limits import NAME_PATTERN
 from jobworker.store.report import LogChunk, Progress
 from jobworker.store.roster import HeldSlot, HeldType, Roster, RosterEntry
+from jobworker.store.schedules import Firing, NewSchedule
 from jobworker.store.states import ENDED, JobState, Outcome
 from jobworker.store.stats import Sums
+from jobworker.store.timing import Timing
 from jobworker.store.trail import Action, Trail
 from tests.support.page import Page, quoted
 from tests.support.scripts import WRITERS
@@ -62,6 +64,7 @@ def live(world: World) -> Iterator[None]:
     world.store.pause("mail", who="somebody", reason="a flood")
     ApiKeys(world.client, world.keys).create("deploy", ("admin",))
     Trail(world.client, world.keys).note(Action(who="deploy", what="POST /jobs/pause"))
+    _schedule(world)
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
     world.store.ends.announce(jobs[0])
     world.enqueue(delay_ms=90_000, key=IdempotencyKey.of("key", b"", 60_000))
@@ -75,6 +78,18 @@ def live(world: World) -> Iterator[None]:
     world.store.retry(jobs[0])
     alpha.leave()
     yield
+
+
+def _schedule(world: World) -> None:
+    template = NewJob("", "echo", payload=b"1", queue="", priority=0)
+    new = NewSchedule("daily", Timing(every_ms=1000), "allow", "once", 60_000, template, b"{}")
+    world.store.schedules.put(new)
+    world.advance(1000)
+    [schedule] = world.run(world.dial.due()).schedules
+    job = NewJob("", "echo", queue="nightly", priority=1, schedule="daily")
+    firing = Firing(schedule, [schedule.due_ms], job, 0, schedule.due_ms + 1000)
+    assert world.run(world.dial.fire(firing)) is not None
+    world.store.schedules.pause("daily", Note("somebody"))
 
 
 def _fail_and_succeed(world: World, alpha: Supervisor, jobs: list[str]) -> Iterator[None]:
@@ -180,6 +195,7 @@ def test_every_writer_that_is_named_is_a_script() -> None:
         ("Facts about all: `meta`", "meta"),
         ("A job: `job:<id>`", "job:<>"),
         ("Its output: `job:<id>:log`", "job:<>:log"),
+        ("A schedule: `schedule:<name>`", "schedule:<>"),
         ("A supervisor: `supervisor:<name>`", "supervisor:<>"),
     ],
 )
@@ -210,6 +226,8 @@ KINDS: Final[dict[str, Callable[[str], Any]]] = {
     "count": lambda text: 0 <= int(text) < 10**9,
     "flag": lambda text: text in ("0", "1"),
     "version": lambda text: re.fullmatch(r"\d+\.\d+", text),
+    "due": lambda text: text == "" or int(text) > 10**12,
+    "pause": lambda text: re.fullmatch(r"\d{13} \{.*\}", text),
     "name": lambda text: re.match(NAME_PATTERN, text),
     "status": lambda text: text in set(JobState),
     "text": lambda _: True,

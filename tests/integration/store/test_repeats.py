@@ -14,7 +14,7 @@ from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.callback import Callback
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.claims import Attempted, BeatAnswer, Claim
-from jobworker.store.errors import JobNotFound, OutcomeUnknown, Reaped
+from jobworker.store.errors import JobNotFound, OutcomeUnknown, Reaped, ScheduleNotFound
 from jobworker.store.flaws import Flaw, Kind
 from jobworker.store.idempotency import IdempotencyKey
 from jobworker.store.job import NewJob, Note, Receipt
@@ -22,8 +22,10 @@ from jobworker.store.repair import Mending, Repair
 from jobworker.store.report import LogChunk, Progress
 from jobworker.store.retention import Retention
 from jobworker.store.roster import Roster
+from jobworker.store.schedules import Dues, Firing, NewSchedule
 from jobworker.store.states import Outcome
 from jobworker.store.stats import Sums
+from jobworker.store.timing import Timing
 from tests.support.redis_source import real_source
 from tests.support.scripts import WRITERS
 from tests.support.watched_redis import START_MS
@@ -208,6 +210,41 @@ def repair(world: World, jobs: list[str]) -> str:
     return "mended" if mended.mending in (Mending.FILED, Mending.AGREES) else mended.mending
 
 
+def schedule_of(**options: Any) -> NewSchedule:
+    plain: dict[str, Any] = {"timing": Timing(every_ms=60_000), "overlap": "allow", "misfire": "once"}
+    template = NewJob("", "echo", queue="", priority=0)
+    said = {"name": "hourly", "grace_ms": 60_000, **plain, **options}
+    return NewSchedule(**said, template=template, definition=b"{}")
+
+
+def scheduled(world: World) -> Dues:
+    world.register("alpha")
+    world.store.schedules.put(schedule_of(), "request")
+    world.advance(60_000)
+    dues: Dues = world.run(world.dial.due())
+    return dues
+
+
+def fire(world: World, dues: Dues) -> str:
+    [schedule] = dues.schedules
+    template = NewJob("", "echo", schedule="hourly")
+    firing = Firing(schedule, [schedule.due_ms], template, 0, schedule.due_ms + 60_000)
+    # Whoever comes second finds it done, by himself or by another.
+    world.run(world.dial.fire(firing))
+    return "fired"
+
+
+def unschedule(world: World, _: Any) -> str:
+    with suppress(ScheduleNotFound):
+        world.store.schedules.delete("hourly")
+    return "gone"
+
+
+def held(world: World) -> None:
+    scheduled(world)
+    world.store.schedules.pause("hourly", Note("somebody"))
+
+
 def has_left(world: World) -> list[Supervisor]:
     alone(world).leave()
     return []
@@ -264,6 +301,11 @@ ROWS: dict[str, Row] = {
     "delete": Row(ended, delete),
     "wait": Row(lambda world: put_in(world, 1), lambda world, jobs: world.store.ends.announce(jobs[0])),
     "pause": Row(lambda world: None, lambda world, _: world.store.pause("slow", who="somebody", reason="a flood")),
+    "schedule": Row(lambda world: None, lambda world, _: world.store.schedules.put(schedule_of(), "request")),
+    "unschedule": Row(scheduled, unschedule),
+    "hold, to pause": Row(scheduled, lambda world, _: world.store.schedules.pause("hourly", Note("somebody"))),
+    "hold, to resume": Row(held, lambda world, _: world.store.schedules.resume("hourly")),
+    "fire": Row(scheduled, fire),
     "repair": Row(missing_in_its_queue, repair),
     "resume": Row(paused, lambda world, _: world.store.resume()),
 }

@@ -56,6 +56,7 @@ class Scene:
         self.redis = Redis()
         incarnation: Any = self.redis
         self.fences: list[int] = []
+        self.expected: list[int | None] = []
         self.cancelled: list[Cancel] = []
         self.counts: list[int] = []
         self.lease = Lease(incarnation, beat_seconds, self.fences.append, self.make_roster)
@@ -64,6 +65,7 @@ class Scene:
         self.compared: list[int | None] = []
         self.lease.last_call = lambda: self.last_call
         self.lease.compare = self.compare
+        self.lease.expect = self.expected.append
         self.fenced_at_ns: list[int] = []
         self.lease.fence_attempts = self._fence_attempts
         self.sizes: list[int] = []
