@@ -161,7 +161,11 @@ class Channel(HTTPChannel):
             return False
         if any(request.error for request in self.requests):
             return False
-        return super().received(data)
+        taken: bool = super().received(data)
+        if self.request is not None:
+            # It counts as idle from its first byte on: who sends one more now and then is closed after a minute, too.
+            self.last_activity = cast("RequestParser", self.request).began_at
+        return taken
 
     def handle_close(self) -> None:
         """End the connection, after a refusal our half of it first."""

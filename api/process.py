@@ -21,6 +21,7 @@ from jobworker.api.availability import Availability
 from jobworker.api.channel import Channel
 from jobworker.api.listening import Listening
 from jobworker.api.parking import Parking
+from jobworker.api.parser import MAX_HEAD_BYTES
 from jobworker.api.traffic import TrafficRow
 from jobworker.store.connection import connect
 from jobworker.store.errors import StoreError
@@ -205,6 +206,7 @@ def _adjustments(listener: socket.socket, settings: ApiSettings) -> dict[str, An
         "channel_request_lookahead": 1,
         "channel_timeout": 60,
         "cleanup_interval": 10,
+        "max_request_header_size": MAX_HEAD_BYTES,
         "max_request_body_size": 17 * MIB,
         "inbuf_overflow": BUFFER_BYTES,
         "outbuf_overflow": BUFFER_BYTES,

@@ -258,3 +258,13 @@ def test_an_application_that_breaks_is_500_in_problem_details(connection: Connec
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert b'"status":500' in answer
     assert b"ZeroDivisionError" not in answer
+
+
+def test_who_sends_a_byte_now_and_then_counts_as_idle_from_the_first_one_on(connection: Connection) -> None:
+    connection.send(b"GET / HTTP/1.1\r\n")
+    first = connection.channel.last_activity
+    assert first == cast("Any", connection.channel.request).began_at
+    connection.send(b"X: y\r\n")
+    assert connection.channel.last_activity == first
+    connection.send(b"\r\n")
+    assert connection.channel.last_activity >= first

@@ -6,7 +6,14 @@ import time
 import pytest
 from waitress.adjustments import Adjustments
 
-from jobworker.api.parser import MAX_BODY_BYTES, MAX_JOB_BODY_BYTES, RequestParser
+from jobworker.api.parser import (
+    MAX_BODY_BYTES,
+    MAX_HEADERS,
+    MAX_JOB_BODY_BYTES,
+    MAX_PARAMETERS,
+    MAX_TARGET_BYTES,
+    RequestParser,
+)
 
 
 def parse(*pieces: bytes) -> RequestParser:
@@ -110,3 +117,33 @@ def test_it_notes_when_the_last_byte_has_come() -> None:
 def test_a_body_of_two_lengths_is_refused_for_proxies_may_believe_the_other() -> None:
     request = head("/jobs", "Content-Length: 2", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
     assert code_of(parse(request)) == 400
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "authorization", "Content-Length", "Content-Type", "Content-Encoding", "Idempotency-Key"]
+)
+def test_what_says_something_only_once_is_refused_twice(name: str) -> None:
+    assert code_of(parse(head("/jobs", f"{name}: 0", "X: 1"))) is None
+    assert code_of(parse(head("/jobs", f"{name}: 0", "X: 1", f"{name.upper()}: 0"))) == 400
+
+
+@pytest.mark.parametrize(
+    ("request_head", "code"),
+    [
+        (head("/" + "x" * (MAX_TARGET_BYTES - 20)), None),
+        (head("/" + "x" * MAX_TARGET_BYTES), 414),
+        (head("/?" + "&" * (MAX_PARAMETERS - 1)), None),
+        (head("/?" + "&" * MAX_PARAMETERS), 400),
+        (head("/", *["X: 1"] * MAX_HEADERS), None),
+        (head("/", *["X: 1"] * (MAX_HEADERS + 1)), 400),
+        (head("/", "X: 1", " folded"), 400),
+        (b"GET / HTTP/1.0\r\n\r\n", None),
+        (b"GET / HTTP/1.2\r\n\r\n", 505),
+        (b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (head("/", "Transfer-Encoding: chunked, chunked"), 400),
+        (head("/", "Transfer-Encoding:"), 400),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_request_has_limits_and_one_meaning(request_head: bytes, code: int | None) -> None:
+    assert code_of(parse(request_head)) == code
