@@ -55,6 +55,17 @@ EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/stats"): _get("/stats"),
     ("GET", "/metrics"): _get("/metrics"),
     ("GET", "/audit"): _get("/audit?limit=10"),
+    ("PUT", "/schedules/{name}"): Example(
+        f"curl -X PUT {URL}/schedules/report {_JSON} \\\n"
+        """  -d '{"cron": "30 2 * * *", "timezone": "Europe/Berlin", "job": {"type": "echo"}, "overlap": "skip"}'""",
+        201,
+    ),
+    ("GET", "/schedules"): _get("/schedules"),
+    ("GET", "/schedules/{name}"): _get("/schedules/report?preview=5"),
+    ("POST", "/schedules/{name}/pause"): _post("/schedules/report/pause", '{"reason": "holidays"}'),
+    ("POST", "/schedules/{name}/resume"): _post("/schedules/report/resume"),
+    ("POST", "/schedules/{name}/trigger"): _post("/schedules/report/trigger", status=202),
+    ("DELETE", "/schedules/{name}"): Example(f"curl -X DELETE {URL}/schedules/report", 204),
     ("GET", "/livez"): _get("/livez"),
     ("GET", "/readyz"): _get("/readyz"),
     ("GET", "/docs"): _get("/docs"),
