@@ -13,7 +13,8 @@ from jobworker.cli.output import print_json
 from jobworker.store.configuration import Loaded
 
 
-def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse what is no number, or endless."""
     # JSON has no word for the others: they would go out as null, and mean "not given".
     if value is not None and not math.isfinite(value):
         raise click.BadParameter("it must be a finite number")
@@ -29,7 +30,7 @@ def _key(_context: click.Context, _parameter: click.Parameter, value: str | None
 
 
 def _number(name: str, text: str) -> Callable[[Any], Any]:
-    return click.option(name, type=float, callback=_finite, metavar="SECONDS", help=text)
+    return click.option(name, type=float, callback=finite, metavar="SECONDS", help=text)
 
 
 #: What a request for a job may say besides type and payload; the API knows the ranges.

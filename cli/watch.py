@@ -13,6 +13,7 @@ from jobworker.cli.fleet import QUEUES, WORKERS
 from jobworker.cli.options import warn, with_settings
 from jobworker.cli.output import print_json, printable
 from jobworker.cli.stats import COLUMNS
+from jobworker.cli.submit import finite
 from jobworker.cli.table import Column, plain_lines, rows_of, styled_table
 from jobworker.store.configuration import Loaded
 
@@ -41,7 +42,14 @@ _PARTS: Final = {
 
 
 @click.command()
-@click.option("--every", type=click.FloatRange(0.2, 3600), default=2.0, metavar="SECONDS", help="How often to look.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.2, 3600),
+    default=2.0,
+    callback=finite,
+    metavar="SECONDS",
+    help="How often to look.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each look as one line.")
 @with_settings("client")
 def watch(loaded: Loaded, every: float, as_json: bool) -> None:

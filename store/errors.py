@@ -1,5 +1,7 @@
 """Errors of the store, split by who must act; the docstring is the default message."""
 
+from collections.abc import Sequence
+
 from jobworker.store.states import ENDED
 
 
@@ -56,6 +58,16 @@ class JobNotFound(StoreError):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"no job has the id {job_id}; it never existed, or its retention has ended")
         self.job_id = job_id
+
+
+class ScheduleDamaged(StoreError):
+    """What Redis keeps of a schedule cannot be read."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"the records in Redis of schedules that are due are damaged: {', '.join(names)}; PUT writes one anew, DELETE"
+            " removes it"
+        )
 
 
 class RecordDamaged(StoreError):

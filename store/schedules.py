@@ -247,6 +247,21 @@ class Dues(Struct, frozen=True):
     now_ms: int
     next_in_ms: int | None
     schedules: list[DueSchedule]
+    #: Names of those whose records cannot be read.
+    damaged: list[str]
+
+    @classmethod
+    def decode(cls, reply: list[Any]) -> Self:
+        """Read the reply of `lua/due.lua`."""
+        now_ms, next_in_ms, *rows = reply
+        schedules: list[DueSchedule] = []
+        damaged: list[str] = []
+        for row in rows:
+            try:
+                schedules.append(DueSchedule.decode(row))
+            except (TypeError, ValueError, AttributeError, msgspec.MsgspecError):
+                damaged.append(row[0].decode(errors="replace"))
+        return cls(int(now_ms), None if next_in_ms < 0 else int(next_in_ms), schedules, damaged)
 
 
 class Firing(Struct, frozen=True):
@@ -285,8 +300,7 @@ class Dial:
 
     async def due(self) -> Dues:
         """Return the schedules that are due."""
-        now_ms, next_in_ms, *rows = await self._run("due", [self._keys.schedules], [self._keys.base, MAX_DUE])
-        return Dues(int(now_ms), None if next_in_ms < 0 else int(next_in_ms), list(map(DueSchedule.decode, rows)))
+        return Dues.decode(await self._run("due", [self._keys.schedules], [self._keys.base, MAX_DUE]))
 
     async def fire(self, firing: Firing) -> Fired | None:
         """Store the jobs of occurrences that are due; None: somebody else has done it, or it has been changed."""

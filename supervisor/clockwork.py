@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from jobworker.store.errors import StoreError
+from jobworker.store.errors import ScheduleDamaged, StoreError
 from jobworker.store.job import NewJob
 from jobworker.store.schedules import Dial, DueSchedule, Firing
 from jobworker.store.timing import MAX_CAUGHT_UP
@@ -64,6 +64,8 @@ class Clockwork:
             for schedule in dues.schedules:
                 await self._fire(schedule, dues.now_ms)
             if not dues.schedules:
+                if dues.damaged:
+                    raise ScheduleDamaged(dues.damaged)
                 self.expect(dues.next_in_ms)
                 return
 

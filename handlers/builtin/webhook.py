@@ -24,6 +24,8 @@ DELIVERY_TYPE: Final = "jobworker.webhook"
 TIMEOUT_SECONDS: Final = 15.0
 #: Waits of up to 2 s, 12 s, 72 s, 7 min, 43 min, 4 h and 10 h: a receiver may be down for a night.
 MAX_ATTEMPTS: Final = 8
+#: However late a receiver says.
+MOST_RETRY_SECONDS: Final = 86_400.0
 BACKOFF: Final = {"base": 2, "factor": 6, "max": 36_000}
 #: The receiver wants no more of it.
 GONE: Final = 410
@@ -128,7 +130,9 @@ class Webhooks:
             raise Fail(answer.told())
         after_seconds = answer.retry_after()
         if after_seconds is not None:
-            raise Retry(after_seconds, answer.told())
+            # A receiver that is in a hurry would have used up the attempts within a second.
+            least_seconds = min(2.0 ** (job.attempt - 1), MOST_RETRY_SECONDS)
+            raise Retry(min(max(after_seconds, least_seconds), MOST_RETRY_SECONDS), answer.told())
         raise RequestFailed(answer.told())
 
     def _headers(self, body: bytes, job: Job) -> dict[str, str]:

@@ -2,6 +2,8 @@
 -- job: so none is lost, and none is there twice.
 
 local DELIVERY_TYPE, DELIVERY_QUEUE = 'jobworker.webhook', 'jobworker.webhooks'
+-- The lowest: receivers that do not answer must not hold up anybody's jobs.
+local DELIVERY_PRIORITY = 1
 -- A longer result is left out.
 local TOLD_RESULT_BYTES = 65536
 local TOLD = {'type', 'queue', 'attempt', 'created_ms', 'started_ms', 'ended_ms', 'expires_ms', 'error', 'result',
@@ -37,7 +39,7 @@ AT_END.c = function(base, id, status)
   local events, url = string.match(told.callback or '', '^(%S+) (%S+)$')
   if not events or not string.find(',' .. events .. ',', ',' .. status .. ',', 1, true) then return end
   local delivery = {id = delivery_id_of(id, redis.call('HINCRBY', job, 'deliveries', 1)), type = DELIVERY_TYPE,
-    queue = DELIVERY_QUEUE, priority = 5, payload = told_of(id, status, url, told), due = now, tags = '',
+    queue = DELIVERY_QUEUE, priority = DELIVERY_PRIORITY, payload = told_of(id, status, url, told), due = now, tags = '',
     extra = told.trace and {'trace', told.trace} or {}}
   redis.call('HSET', job, 'delivery_id', delivery.id)
   redis.call('SADD', base .. 'queues', delivery.queue)

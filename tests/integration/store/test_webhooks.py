@@ -98,7 +98,7 @@ def test_every_end_for_good_stores_one_delivery(
     job_id = world.enqueue(callback=CALLBACK, expires_at_ms=world.clock.now_ms + 2000)
     end(world, alpha, job_id)
     delivery = delivery_of(world, job_id)
-    assert (delivery.type, delivery.queue, delivery.priority) == (webhook.DELIVERY_TYPE, DELIVERY_QUEUE, 5)
+    assert (delivery.type, delivery.queue, delivery.priority) == (webhook.DELIVERY_TYPE, DELIVERY_QUEUE, 1)
     assert is_job_id(delivery.id)
     payload = msgspec.json.decode(delivery.payload, type=webhook.Delivery)
     assert (payload.url, payload.job.id, payload.job.status) == (URL, job_id, status)

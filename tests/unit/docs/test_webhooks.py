@@ -67,7 +67,7 @@ def test_the_receiver_in_the_shell_verifies(tmp_path: Path, age: int, secret: st
 
 
 def test_its_names_and_numbers_are_those_of_the_code() -> None:
-    assert f"type `{DELIVERY_TYPE}`, queue `{DELIVERY_QUEUE}`, priority 5" in WORDS
+    assert f"type `{DELIVERY_TYPE}`, queue `{DELIVERY_QUEUE}`, priority 1," in WORDS
     assert f"DELIVERY_TYPE, DELIVERY_QUEUE = '{DELIVERY_TYPE}', '{DELIVERY_QUEUE}'" in LUA
     assert "TOLD_RESULT_BYTES = 65536" in LUA
     assert RESERVED == RESERVED_BY_HANDLERS == "jobworker."

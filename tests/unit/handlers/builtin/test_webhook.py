@@ -124,6 +124,16 @@ def test_retry_after_is_honoured(run: Run, service: Service, status: int) -> Non
     assert caught.value.after == 7
 
 
+@pytest.mark.parametrize(("asked", "after"), [("0", 1), ("Wed, 21 Oct 2015 07:28:00 GMT", 1), ("99999999", 86_400)])
+def test_a_receiver_can_neither_hurry_its_attempts_nor_put_them_off_for_ever(
+    run: Run, service: Service, asked: str, after: float
+) -> None:
+    service.answer(503, Retry_After=asked)
+    with pytest.raises(Retry) as caught:
+        run()
+    assert caught.value.after == after
+
+
 def test_gone_is_the_end(run: Run, service: Service) -> None:
     service.answer(410)
     with pytest.raises(Fail, match="410 Gone"):
