@@ -65,8 +65,8 @@ class ScheduleDamaged(StoreError):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(
-            f"the records in Redis of schedules that are due are damaged: {', '.join(names)}; PUT writes one anew, DELETE"
-            " removes it"
+            f"records in Redis of schedules that are due are damaged: {', '.join(names)}; PUT writes one anew,"
+            " DELETE removes it"
         )
 
 
