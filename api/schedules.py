@@ -17,6 +17,8 @@ from jobworker.store.timing import BadTiming, Timing, check_timing, plain_cron
 
 #: What JobRequest has and an occurrence cannot: it is due when the schedule says so.
 _INSTANTS = ("delay", "run_at", "expires_at")
+#: Nor these: its `overlap` says what becomes of two at a time.
+_UNIQUE = ("unique_key", "on_conflict")
 
 
 class ScheduleRequest(Request, frozen=True):
@@ -103,6 +105,9 @@ def new_schedule(name: str, request: ScheduleRequest, submission: Submission) ->
     for field in _INSTANTS:
         if getattr(job, field) is not UNSET:
             raise InvalidBody(f"the job of a schedule has no {field}: it is due with it", pointer=f"/job/{field}")
+    for field in _UNIQUE:
+        if getattr(job, field) is not UNSET:
+            raise InvalidBody(f"the job of a schedule has no {field}: overlap says it", pointer=f"/job/{field}")
     try:
         timing = _timing(request)
         check_timing(timing)

@@ -23,8 +23,10 @@ from jobworker.store.limits import (
     Tag,
     Tags,
     TimeoutSeconds,
+    UniqueKeyText,
 )
 from jobworker.store.states import JobState, KilledBy
+from jobworker.store.unique import OnConflict
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Seconds = Meta(description="seconds")
@@ -64,6 +66,10 @@ class JobRequest(Request, frozen=True):
     #: By which it can be found.
     tags: Tags | UnsetType = UNSET
     callback: CallbackRequest | UnsetType = UNSET
+    #: Of the jobs with the same one at most one waits or runs.
+    unique_key: UniqueKeyText | UnsetType = UNSET
+    #: While another does: answer with that one, or refuse.
+    on_conflict: OnConflict | UnsetType = UNSET
 
 
 class JobsQuery(Request, frozen=True):

@@ -24,6 +24,7 @@ from jobworker.store.ids import new_job_id
 from jobworker.store.job import NewJob
 from jobworker.store.limits import MAX_DELAY_SECONDS
 from jobworker.store.settings import JobSettings, WebhookSettings
+from jobworker.store.unique import UniqueKey
 
 #: How many known types a refusal lists.
 LISTED_TYPES: Final = 20
@@ -83,6 +84,7 @@ class Submission:
             tags=tuple(dict.fromkeys(given(request.tags, ()))),
             callback=None if request.callback is UNSET else self._callbacks.read(request.callback),
             key=key,
+            unique=_unique(request),
         )
         # Without an entry the supervisor that claims the job completes it.
         return _complete(job, declared) if entry else job
@@ -137,6 +139,14 @@ def instant_ms(instant: datetime | UnsetType, field: str) -> int | None:
         allowed = f"from {format_instant(0)} to {format_instant(_LAST_MS)}"
         raise InvalidBody(f"{field} must be a time {allowed}", pointer=f"/{field}")
     return milliseconds_since_epoch
+
+
+def _unique(request: JobRequest) -> UniqueKey | None:
+    if request.unique_key is not UNSET:
+        return UniqueKey.of(request.unique_key, given(request.on_conflict, "return"))
+    if request.on_conflict is not UNSET:
+        raise InvalidBody("on_conflict goes with unique_key only", pointer="/on_conflict")
+    return None
 
 
 def _refuse_reserved(request: JobRequest) -> None:

@@ -45,6 +45,14 @@ _JOB_OPTIONS: Final = (
     _number("--timeout", "Kill an attempt after this time."),
     click.option("--max-attempts", type=int, metavar="N", help="Failed attempts after which it has failed."),
     click.option("--max-crashes", type=int, metavar="N", help="Crashes of its worker after which it has failed."),
+    click.option(
+        "--unique-key",
+        metavar="KEY",
+        help="Submit no job while one with this key waits or runs, and print that one's id.",
+    ),
+    click.option(
+        "--on-conflict", type=click.Choice(["return", "reject"]), help="Whether that is an error.  [default: return]"
+    ),
     click.option("--memory-limit-mb", type=int, metavar="MIB", help="Kill an attempt that uses more memory."),
 )
 

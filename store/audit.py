@@ -53,6 +53,7 @@ class Audit:
             self._secondary.walk()
             self._walk_records()
             self._walk_logs()
+            self._walk_unique_keys()
         return self._report
 
     def _sorted_indexes(self) -> list[str]:
@@ -98,6 +99,27 @@ class Audit:
                     pipeline.exists(self._keys.log(job_id))
                     if pipeline.execute() == [0, 1]:
                         self._note(job_id, self._keys.log(job_id), Kind.STRAY)
+
+    def _walk_unique_keys(self) -> None:
+        prefix = self._keys.unique("")
+        keys = self._client.scan_iter(match=f"{prefix}*", count=STEP)
+        digests = (key.decode().removeprefix(prefix) for key in keys)
+        for step in self._report.steps(digests, self._most):
+            for digest in step:
+                if self._is_void(digest):
+                    self._note(digest, self._keys.unique(digest), Kind.VOID)
+
+    def _is_void(self, digest: str) -> bool:
+        """Whether the key names a job that does not have it, or has ended; one that has expired lets go soon."""
+        key = self._keys.unique(digest)
+        holder = self._client.get(key)
+        if holder is None:
+            return False
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.get(key)
+            pipeline.hmget(self._keys.job(holder.decode()), "unique", "status")
+            present, (unique, status) = pipeline.execute()
+        return present == holder and (unique != digest.encode() or status is None or status.decode() in ENDED)
 
     def _without_record(self, ids: Sequence[str]) -> list[str]:
         with self._client.pipeline(transaction=False) as pipeline:

@@ -48,6 +48,14 @@ class KeyReused(StoreError):
     """This Idempotency-Key has come before, with another body; give another request another key."""
 
 
+class NotUnique(StoreError):
+    """Another job holds the unique key."""
+
+    def __init__(self, holder: str, state: str) -> None:
+        super().__init__(f"job {holder} has this unique_key and has not ended yet: it is {state}")
+        self.holder = holder
+
+
 class BadCursor(StoreError):
     """The cursor is none that was given; leave it out to begin anew."""
 

@@ -40,13 +40,15 @@ class Kind(StrEnum):
     STRAY = "stray"
     #: `types` names a type that has no job.
     EMPTY = "empty"
+    #: A unique key names a job that does not wait or run with it.
+    VOID = "void"
 
 
 class Flaw(Struct, frozen=True):
     """One contradiction in the data."""
 
     kind: Kind
-    #: The id of a job; of what is EMPTY the name of a type.
+    #: The id of a job; of what is EMPTY the name of a type, of what is VOID a digest.
     name: str
     index: str
 

@@ -32,21 +32,23 @@ class IdempotencyKey(Struct, frozen=True):
         return cls(_digest(f"{owner}\n{key}".encode() if owner else key.encode()), _digest(body), keep_ms)
 
 
-class Acceptance(Struct, frozen=True):
+class Acceptance(Struct, frozen=True, omit_defaults=True):
     """What a client is told of the job that its request has made; a repeat is told the same."""
 
     id: str
-    #: The first one.
+    #: The first one; of an existing job the present one.
     status: JobState
     type: str
     queue: str
     priority: int
+    #: Whether the job was there before, with the same unique key: the request has made none.
+    existing: bool = False
 
     @classmethod
     def decode(cls, line: bytes) -> Self:
-        """Read the five words that `lua/enqueue.lua` answers."""
-        job_id, status, type_name, queue, priority = line.decode().split(" ")
-        return cls(job_id, JobState(status), type_name, queue, int(priority))
+        """Read the five words that `lua/enqueue.lua` answers, and perhaps a sixth."""
+        job_id, status, type_name, queue, priority, *existing = line.decode().split(" ")
+        return cls(job_id, JobState(status), type_name, queue, int(priority), existing == ["existing"])
 
 
 def is_idempotency_key(text: str) -> bool:

@@ -15,6 +15,7 @@ from jobworker.store.report import Progress
 from jobworker.store.scripts import Argument
 from jobworker.store.states import ENDED, JobState, KilledBy, Outcome
 from jobworker.store.trace import trace_id_of
+from jobworker.store.unique import UniqueKey
 
 
 class NewJob(Struct, frozen=True):
@@ -44,6 +45,8 @@ class NewJob(Struct, frozen=True):
     schedule: str = ""
     #: Which request it is, if its client has said so.
     key: IdempotencyKey | None = None
+    #: What no other job that waits or runs may have.
+    unique: UniqueKey | None = None
 
     def arguments(self) -> list[Argument]:
         """Return the arguments that `lua/includes/storing.lua` takes."""
@@ -55,7 +58,9 @@ class NewJob(Struct, frozen=True):
             "schedule": self.schedule or None,
             "backoff": None if self.backoff is None else msgspec.json.encode(self.backoff),
             "trace": self.trace or None,
-            **({} if self.callback is None else {"callback": self.callback.encode(), "at_end": "c"}),
+            "callback": None if self.callback is None else self.callback.encode(),
+            "unique": None if self.unique is None else self.unique.digest,
+            "at_end": ("c" if self.callback else "") + ("u" if self.unique else "") or None,
         }
         fields = [item for name, value in optional.items() if value is not None for item in (name, value)]
         head: list[Argument] = [self.id, self.type, self.queue, self.priority, self.payload, self.delay_ms]

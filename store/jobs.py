@@ -15,7 +15,15 @@ from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
 from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
 from jobworker.store.ends import Ends
-from jobworker.store.errors import InvalidJob, JobNotFound, KeyReused, RecordDamaged, StoreMisconfigured, WrongState
+from jobworker.store.errors import (
+    InvalidJob,
+    JobNotFound,
+    KeyReused,
+    NotUnique,
+    RecordDamaged,
+    StoreMisconfigured,
+    WrongState,
+)
 from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
 from jobworker.store.job import JobRecord, NewJob, Note
@@ -87,6 +95,7 @@ class JobStore:
 
         Safe to repeat: where a job's id or key is known nothing changes, and the answer is that of the first time.
         Raises InvalidJob when one would expire before it is due, or when there would be too many queues, types or tags;
+        NotUnique when another job holds a unique key and that is to be rejected;
         KeyReused when a key is known from a request with another body; NotReplicated when they are stored and too few
         replicas have confirmed that in time.
         """
@@ -97,6 +106,8 @@ class JobStore:
         reply = self._enqueue(arguments)
         if reply[0] == b"key_reused":
             raise KeyReused
+        if reply[0] == b"not_unique":
+            raise _not_unique(reply)
         if reply[0] == b"expired":
             raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
         if reply[0] == b"too_many_queues":
@@ -166,7 +177,7 @@ class JobStore:
         return "cancelled" if word == b"cancelled" else "cancelling"
 
     def retry(self, job_id: str, request: str | None = None) -> None:
-        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState.
+        """Run a job again that has ended, as if it were new. Raises JobNotFound, WrongState, NotUnique.
 
         Safe to repeat with the same `request`: its last one is remembered by the job, whatever has become of it.
         """
@@ -243,8 +254,15 @@ def _check(job_id: str, reply: list[bytes]) -> bytes:
         raise JobNotFound(job_id)
     if reply[0] in (b"ended", b"not_ended"):
         raise WrongState(job_id, reply[1].decode(errors="replace"))
+    if reply[0] == b"not_unique":
+        raise _not_unique(reply)
     return reply[0]
 
 
+def _not_unique(reply: list[bytes]) -> NotUnique:
+    return NotUnique(reply[1].decode(), reply[2].decode())
+
+
 def _key_arguments(job: NewJob) -> list[Argument]:
-    return ["", "", ""] if job.key is None else [job.key.digest, job.key.fingerprint, job.key.keep_ms]
+    key: list[Argument] = ["", "", ""] if job.key is None else [job.key.digest, job.key.fingerprint, job.key.keep_ms]
+    return [*key, *(("", "") if job.unique is None else (job.unique.digest, job.unique.on_conflict))]

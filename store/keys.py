@@ -62,6 +62,10 @@ class Keys:
         """A string: `<fingerprint of the body> <Acceptance>` of the first request with this Idempotency-Key; a TTL."""
         return f"{self.base}idempotency:{digest}"
 
+    def unique(self, digest: str) -> str:
+        """A string: the id of the job that waits or runs with this unique key."""
+        return f"{self.base}unique:{digest}"
+
     def ready(self, queue: str) -> str:
         """zset, state index of pending jobs: id, scored by (10 - priority) * 2**44 + sequence."""
         return f"{self.base}ready:{queue}"

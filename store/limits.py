@@ -44,6 +44,7 @@ Tag = Annotated[str, Meta(pattern=TAG_PATTERN, description="for example customer
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=MAX_JOB_TAGS)]
 #: What a client shows of an API key: its id and its secret.
 API_TOKEN: Final = r"jw_([0-9a-f]{12})_([0-9a-f]{48})"  # noqa: S105 - the shape of one
+UniqueKeyText = Annotated[str, Meta(min_length=1, max_length=255)]
 Priority = Annotated[int, Meta(ge=1, le=10, description="10 is the highest")]
 TimeoutSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]

@@ -48,7 +48,14 @@ class Jobs:
         self._reader = reader
         self._keep_keys_seconds = keep_keys_seconds
 
-    @operation("Submit a job", Scope.ENQUEUE, {202: Acceptance, 200: JobView}, body=JobRequest, headers=(KEY, PREFER))
+    @operation(
+        "Submit a job",
+        Scope.ENQUEUE,
+        {202: Acceptance, 200: JobView},
+        body=JobRequest,
+        headers=(KEY, PREFER),
+        errors=(409,),
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Take a job: the answer means that it is in Redis."""
         ticket = ticket_of(req)
@@ -97,7 +104,7 @@ class Jobs:
             return accepted, True
         doubt = f"the job may have been accepted: GET /jobs/{job.id} tells, as soon as Redis is back"
         [accepted] = self._repeater.do(lambda: self._store.enqueue([job]), doubt)
-        return accepted, accepted.id != job.id
+        return accepted, accepted.id != job.id and not accepted.existing
 
     def _accepted(self, key: IdempotencyKey) -> Acceptance | None:
         with self._available:

@@ -47,6 +47,7 @@ MEANINGS: Final = {
     Kind.MISFILED: Meaning("warning", "under another type or time than the record says", _REPAIR),
     Kind.LEFT: Meaning("warning", "still in lists, but without a record", f"{_NOEVICTION}, {_REPAIR}"),
     Kind.STRAY: Meaning("warning", "of which only the output is left", f"{_NOEVICTION}, {_REPAIR}"),
+    Kind.VOID: Meaning("warning", "that no job has which waits or runs", _REPAIR, noun="unique key"),
     Kind.EMPTY: Meaning("warning", "without any job", _REPAIR, noun="type"),
 }
 

@@ -34,6 +34,7 @@ end
 
 if is_damaged() then
   take_damaged()
+  AT_END.u(base, id)
   -- Its type and tags may be damaged as well: we look under all.
   forget(base, id, false)
   return {'ok'}

@@ -2,7 +2,7 @@
 -- Promise: the record decides, as it is now. A job without one leaves the indexes; one that is run by nobody whom a reaper
 --   would find is put back free; one whose record does not say where it belongs is left as it is.
 -- KEYS  1 job (hash)
--- ARGV  1 base  2 id, or the name of a type or tag  3 the index, below base, that is wrong about it  4 5 6 retention
+-- ARGV  1 base  2 id, or the name of a type or tag, or the digest of a unique key  3 the index, below base, that is wrong about it  4 5 6 retention
 -- Returns 'agrees' | 'filed' | 'put_back' | 'removed' | 'damaged'
 -- include: clock
 -- include: queueing
@@ -10,6 +10,7 @@
 -- include: closing
 -- include: ending
 -- include: storing
+-- include: unique
 -- include: webhooks
 -- include: holding
 -- include: appending
@@ -134,6 +135,10 @@ local function put_back_free(fields)
   file_settled(holder)
 end
 
+if index == 'unique:' .. id then
+  if holder_of_key(base, id) then return 'agrees' end
+  return redis.call('DEL', base .. index) == 1 and 'removed' or 'agrees'
+end
 if redis.call('EXISTS', job) == 1 then
   local fields = read_record()
   if not fields then return 'damaged' end

@@ -36,7 +36,10 @@ BODIES: list[tuple[bytes, int, str]] = [
     (b'{"run_at": "9999-01-01T00:00:00Z"}', 422, "366"),
     (b'{"expires_at": "tomorrow"}', 422, "expires_at"),
     (b'{"colour": "red"}', 422, "colour"),
-    *((b'{"%s": 1}' % name, 422, name.decode()) for name in (b"soft_timeout", b"tags", b"unique_key", b"callback")),
+    *(
+        (b'{"%s": 1}' % name, 422, name.decode())
+        for name in (b"soft_timeout", b"tags", b"unique_key", b"on_conflict", b"callback")
+    ),
     (b'{"payload": "%s"}' % (b"x" * 1_048_577), 413, "1"),
     (b'{"payload": %s%s}' % (b"[" * 100, b"]" * 100), 422, "64"),
 ]

@@ -10,6 +10,13 @@ function AT_END.w(base, id)
   redis.call('PEXPIRE', base .. 'ends', 60000)
 end
 
+-- Lets go of its unique key, unless another job has taken it since this one expired.
+function AT_END.u(base, id)
+  local digest = redis.call('HGET', base .. 'job:' .. id, 'unique')
+  local key = base .. 'unique:' .. (digest or '')
+  if redis.call('GET', key) == id then redis.call('DEL', key) end
+end
+
 -- Has something done when the job ends; a letter that is there already stays.
 local function at_end(job, letter)
   local letters = redis.call('HGET', job, 'at_end') or ''

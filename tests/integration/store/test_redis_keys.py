@@ -28,6 +28,7 @@ from jobworker.store.states import ENDED, JobState, Outcome
 from jobworker.store.stats import Sums
 from jobworker.store.timing import Timing
 from jobworker.store.trail import Action, Trail
+from jobworker.store.unique import UniqueKey
 from tests.support.page import Page, quoted
 from tests.support.scripts import WRITERS
 from tests.support.world import Supervisor, World
@@ -67,7 +68,7 @@ def live(world: World) -> Iterator[None]:
     _schedule(world)
     jobs = [world.enqueue(expires_at_ms=world.clock.now_ms + 60_000, **OPTIONS) for _ in range(7)]
     world.store.ends.announce(jobs[0])
-    world.enqueue(delay_ms=90_000, key=IdempotencyKey.of("key", b"", 60_000))
+    world.enqueue(delay_ms=90_000, unique=UniqueKey.of("customer 42"), key=IdempotencyKey.of("key", b"", 60_000))
     yield
     yield from _fail_and_succeed(world, alpha, jobs)
     yield from _cancel(world, alpha)

@@ -26,6 +26,7 @@ from jobworker.store.schedules import Dues, Firing, NewSchedule
 from jobworker.store.states import Outcome
 from jobworker.store.stats import Sums
 from jobworker.store.timing import Timing
+from jobworker.store.unique import UniqueKey
 from tests.support.redis_source import real_source
 from tests.support.scripts import WRITERS
 from tests.support.watched_redis import START_MS
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.real
 
 KEEP_MS = 60_000
 CALLBACK = Callback("https://example.org/hook")
+UNIQUE = UniqueKey.of("customer 42")
 #: Between a call and its repeat.
 LATER_MS = 1000
 
@@ -107,6 +109,35 @@ def told_of_its_end(world: World) -> Scene:
     put_in(world, 5, callback=CALLBACK)
     scene.claims = scene.alpha.exchange(want=1, call=2).claims
     return scene
+
+
+def unique_jobs(world: World) -> Any:
+    return world.store.enqueue([NewJob(job_id(number), "echo", unique=UNIQUE) for number in (1, 2)])
+
+
+def with_its_key(world: World) -> Scene:
+    scene = Scene(world)
+    put_in(world, 5, unique=UNIQUE)
+    scene.claims = scene.alpha.exchange(want=1, call=2).claims
+    return scene
+
+
+def with_its_key_ended(world: World) -> list[str]:
+    jobs = put_in(world, 1, unique=UNIQUE)
+    world.store.cancel(jobs[0])
+    return jobs
+
+
+def with_a_void_key(world: World) -> str:
+    world.client.set(world.keys.unique(UNIQUE.digest), job_id(1))
+    return UNIQUE.digest
+
+
+def repair_key(world: World, digest: str) -> str:
+    flaw = Flaw(Kind.VOID, digest, f"unique:{digest}")
+    [mended] = Repair(world.watched, world.keys, world.terms.retention).mend([flaw])
+    # What the second has found to be so the first has mended.
+    return "mended" if mended.mending in (Mending.REMOVED, Mending.AGREES) else mended.mending
 
 
 def settle_one(_: World, scene: Scene) -> Any:
@@ -297,6 +328,10 @@ ROWS: dict[str, Row] = {
         expired_unseen, lambda world, jobs: world.store.retry(jobs[0], "request")
     ),
     "cancel, while it runs": Row(running, lambda world, scene: world.store.cancel(scene.claim.id, Note("somebody"))),
+    "enqueue, with a unique key": Row(lambda world: None, lambda world, _: unique_jobs(world)),
+    "exchange, with a unique key": Row(with_its_key, settle_one),
+    "retry, with a unique key": Row(with_its_key_ended, lambda world, jobs: world.store.retry(jobs[0], "request")),
+    "repair, of a unique key": Row(with_a_void_key, repair_key),
     "retry": Row(ended, lambda world, jobs: world.store.retry(jobs[0], "request")),
     "delete": Row(ended, delete),
     "wait": Row(lambda world: put_in(world, 1), lambda world, jobs: world.store.ends.announce(jobs[0])),

@@ -15,6 +15,7 @@ from jobworker.store.backoff import Backoff
 from jobworker.store.catalogue import HandlerDefaults, HandlerEntry
 from jobworker.store.job import NewJob
 from jobworker.store.settings import JobSettings
+from jobworker.store.unique import UniqueKey
 
 NOW = 1_700_000_000
 SETTINGS = JobSettings(
@@ -129,3 +130,16 @@ def test_what_cannot_be_is_refused(make_request: Callable[[], JobRequest], point
 
 def test_the_last_allowed_second_is_allowed() -> None:
     assert make_submission().new_job(JobRequest(run_at=at(366 * 86_400))).run_at_ms is not None
+
+
+def test_a_unique_key_goes_in_as_its_digest_and_returns_what_holds_it_unless_told_otherwise() -> None:
+    submission = make_submission()
+    assert submission.new_job(JobRequest()).unique is None
+    assert submission.new_job(JobRequest(unique_key="a b")).unique == UniqueKey.of("a b", "return")
+    strict = JobRequest(unique_key="a b", on_conflict="reject")
+    assert submission.new_job(strict).unique == UniqueKey.of("a b", "reject")
+
+
+def test_what_to_do_on_a_conflict_is_nothing_without_a_unique_key() -> None:
+    with pytest.raises(InvalidBody, match="unique_key"):
+        make_submission().new_job(JobRequest(on_conflict="reject"))

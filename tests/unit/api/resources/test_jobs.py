@@ -333,3 +333,20 @@ def test_a_trace_that_is_malformed_is_as_if_absent(api: Api) -> None:
     job_id = api.request("POST", "/jobs", headers={"traceparent": "00-nonsense"}).json["id"]
     assert api.get(f"/jobs/{job_id}").json["trace_id"] is None
     assert api.client.hget(api.keys.job(job_id), "trace") is None
+
+
+def test_a_unique_key_that_is_held_is_answered_with_its_job_or_refused(api: Api) -> None:
+    first = api.post("/jobs", {"unique_key": "customer 42", "delay": 60}).json
+    assert "existing" not in first
+    again = api.post("/jobs", {"unique_key": "customer 42"})
+    assert (again.status, again.json) == (202, {**first, "existing": True})
+    assert again.headers["Location"] == f"/jobs/{first['id']}"
+    assert "Idempotent-Replayed" not in again.headers
+    refused = api.post("/jobs", {"unique_key": "customer 42", "on_conflict": "reject"})
+    assert refused.status == 409
+    assert first["id"] in refused.json["detail"]
+    api.post(f"/jobs/{first['id']}/cancel")
+    second = api.post("/jobs", {"unique_key": "customer 42", "on_conflict": "reject"}).json
+    retried = api.post(f"/jobs/{first['id']}/retry")
+    assert retried.status == 409
+    assert second["id"] in retried.json["detail"]

@@ -11,7 +11,8 @@ from jobworker.store.inspection import Inspection
 from jobworker.store.repair import Mended, Mending
 
 #: No job is lost or stuck.
-HARMLESS = {Kind.FORGOTTEN, Kind.OMITTED, Kind.MISFILED, Kind.LEFT, Kind.STRAY, Kind.EMPTY}
+HARMLESS = {Kind.FORGOTTEN, Kind.OMITTED, Kind.MISFILED, Kind.LEFT, Kind.STRAY, Kind.EMPTY, Kind.VOID}
+NOUNS = {Kind.EMPTY: "1 type ", Kind.VOID: "1 unique key "}
 
 
 def test_every_kind_of_flaw_has_a_meaning() -> None:
@@ -21,7 +22,7 @@ def test_every_kind_of_flaw_has_a_meaning() -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_each_flaw_is_named_with_what_to_do(kind: Kind) -> None:
     [found] = check(Report([Flaw(kind, "id-1", "scheduled")]))
-    assert found.fact.startswith("1 type " if kind is Kind.EMPTY else "1 job ")
+    assert found.fact.startswith(NOUNS.get(kind, "1 job "))
     assert found.fact.endswith(": id-1 (in scheduled)")
     assert found.advice
     assert found.level == ("warning" if kind in HARMLESS else "problem")
