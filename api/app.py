@@ -16,6 +16,7 @@ from jobworker.api.recorder import Recorder
 from jobworker.api.refusals import Refusals
 from jobworker.api.repeater import Repeater
 from jobworker.api.resources.audit import Audit
+from jobworker.api.resources.batch import Batch
 from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Handlers, Queues, Supervisors, Workers
 from jobworker.api.resources.control import Drain, Scale
@@ -63,6 +64,9 @@ def create_routes(
     routes: dict[str, object] = {
         "/jobs": Jobs(
             *(store, available, submission, repeater, reader), keep_keys_seconds=settings.jobs.keep_idempotency_keys
+        ),
+        "/jobs/batch": Batch(
+            *(store, available, submission, repeater), keep_keys_seconds=settings.jobs.keep_idempotency_keys
         ),
         "/jobs/{job_id}": Job(store, available, reader, repeater),
         "/jobs/{job_id}/cancel": Cancel(store, reader, repeater),

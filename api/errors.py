@@ -1,5 +1,6 @@
 """Errors of the API, and the HTTP status of each; the docstring is the default message."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from jobworker.store.errors import (
@@ -103,6 +104,15 @@ class InvalidBody(RequestRefused):
         self.pointer = pointer
 
 
+class BatchRefused(RequestRefused):
+    """Not every job of the batch can be taken, so none was."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__(f"{len(problems)} of the jobs cannot be taken, so none was")
+        #: JSON pointer and sentence for each.
+        self.problems = problems
+
+
 #: What a client is told. Looked up along the class's bases: the nearest counts.
 STATUS: Final[dict[type[Exception], int]] = {
     MalformedRequest: 400,
@@ -124,6 +134,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     NotJson: 415,
     EncodedBody: 415,
     InvalidBody: 422,
+    BatchRefused: 422,
     InvalidJob: 422,
     InvalidSchedule: 422,
     InvalidQuery: 422,
@@ -148,3 +159,11 @@ def pointer_of(error: Exception) -> str | None:
     if isinstance(error, InvalidJob):
         return f"/{error.field}"
     return error.pointer if isinstance(error, RequestRefused) else None
+
+
+def problems_of(error: Exception) -> Sequence[tuple[str, str]]:
+    """Return the parts of the body that are at fault, each with the sentence about it."""
+    if isinstance(error, BatchRefused):
+        return error.problems
+    pointer = pointer_of(error)
+    return [] if pointer is None else [(pointer, str(error))]

@@ -88,6 +88,8 @@ def _phrase(kind: inspect.Type) -> str:
 def _compound_phrase(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.VarTupleType):
         return f"a list of at most {kind.max_length}, each {_phrase(kind.item_type)}"
+    if isinstance(kind, inspect.ListType):
+        return f"a list of {kind.min_length} to {kind.max_length}"
     if isinstance(kind, inspect.LiteralType):
         return f"one of {', '.join(map(str, kind.values))}"
     assert isinstance(kind, inspect.StructType)

@@ -9,12 +9,13 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from jobworker.api.waiting import Ticket
-from jobworker.store.limits import MAX_PAYLOAD_BYTES
+from jobworker.store.limits import MAX_PAYLOAD_BYTES, MIB
 
 #: A payload of the greatest size, and as much again as all other fields can need.
 MAX_JOB_BODY_BYTES: Final = MAX_PAYLOAD_BYTES + 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024
-_BY_PATH: Final = {"/jobs": MAX_JOB_BODY_BYTES}
+MAX_BATCH_BODY_BYTES: Final = 16 * MIB
+_BY_PATH: Final = {"/jobs": MAX_JOB_BODY_BYTES, "/jobs/batch": MAX_BATCH_BODY_BYTES}
 #: Of the request line and all headers together.
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): the one shape of everything refused."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import falcon
@@ -28,9 +29,9 @@ class Problem(Struct, frozen=True, kw_only=True):
     errors: list[FieldProblem] | UnsetType = UNSET
 
 
-def encode_problem(status: int, detail: str, request_id: str, pointer: str | None = None) -> bytes:
-    """Return the body of a refusal."""
-    errors = UNSET if pointer is None else [FieldProblem(pointer, detail)]
+def encode_problem(status: int, detail: str, request_id: str, problems: Sequence[tuple[str, str]] = ()) -> bytes:
+    """Return the body of a refusal; `problems`: JSON pointers to what is at fault, each with a sentence."""
+    errors = [FieldProblem(*problem) for problem in problems] or UNSET
     title = status_line(status).partition(" ")[2]
     return msgspec.json.encode(Problem(title=title, status=status, detail=detail, request_id=request_id, errors=errors))
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import falcon
 import structlog
 
-from jobworker.api.errors import STATUS, pointer_of, status_of
+from jobworker.api.errors import STATUS, problems_of, status_of
 from jobworker.api.middleware import request_id_of
 from jobworker.api.problem import PROBLEM_JSON, encode_problem
 
@@ -33,7 +33,7 @@ class Refusals:
 
     def refuse(self, req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]) -> None:
         """Answer an error of ours or of the store."""
-        _answer(req, resp, status_of(error), str(error), pointer_of(error))
+        _answer(req, resp, status_of(error), str(error), problems_of(error))
 
     def refuse_unrouted(
         self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: dict[str, Any]
@@ -54,9 +54,11 @@ class Refusals:
         _answer(req, resp, 500, f"an error on our side; the API's log shows it under {request_id}")
 
 
-def _answer(req: falcon.Request, resp: falcon.Response, status: int, detail: str, pointer: str | None = None) -> None:
+def _answer(
+    req: falcon.Request, resp: falcon.Response, status: int, detail: str, problems: Sequence[tuple[str, str]] = ()
+) -> None:
     resp.status = status
     resp.content_type = PROBLEM_JSON
-    resp.data = encode_problem(status, detail, request_id_of(req), pointer)
+    resp.data = encode_problem(status, detail, request_id_of(req), problems)
     if status == 503:
         resp.set_header("Retry-After", str(RETRY_AFTER_SECONDS))

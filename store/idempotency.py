@@ -31,6 +31,12 @@ class IdempotencyKey(Struct, frozen=True):
         # No key holds a line break.
         return cls(_digest(f"{owner}\n{key}".encode() if owner else key.encode()), _digest(body), keep_ms)
 
+    def of_part(self, place: int) -> Self:
+        """Return the key of the part in this place of the request: with another body it is another request, too."""
+        # No key begins with a line break.
+        digest = _digest(f"\n{self.digest}\n{place}".encode())
+        return type(self)(digest, self.fingerprint, self.keep_ms)
+
 
 class Acceptance(Struct, frozen=True, omit_defaults=True):
     """What a client is told of the job that its request has made; a repeat is told the same."""

@@ -1,7 +1,6 @@
 """The clients' side of the store: put jobs in, read, list and change them. For threads."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
 import msgspec
@@ -15,20 +14,13 @@ from jobworker.store.connection import connect, translated
 from jobworker.store.control import Control
 from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
 from jobworker.store.ends import Ends
-from jobworker.store.errors import (
-    InvalidJob,
-    JobNotFound,
-    KeyReused,
-    NotUnique,
-    RecordDamaged,
-    StoreMisconfigured,
-    WrongState,
-)
+from jobworker.store.errors import JobNotFound, NotUnique, RecordDamaged, StoreError, StoreMisconfigured, WrongState
 from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
+from jobworker.store.intake import Intake
 from jobworker.store.job import JobRecord, NewJob, Note
 from jobworker.store.keys import ALL_QUEUES, Keys
-from jobworker.store.limits import MAX_BATCH_JOBS, MAX_PAGE_JOBS, MAX_PAGE_LOOKS, MAX_QUEUES, MAX_TAGS, MAX_TYPES
+from jobworker.store.limits import MAX_PAGE_JOBS, MAX_PAGE_LOOKS
 from jobworker.store.listing import FIELDS, JobFilter, JobPage, page_arguments
 from jobworker.store.log import LogMark, LogPage
 from jobworker.store.pause import Pause
@@ -60,6 +52,8 @@ class JobStore:
     ) -> None:
         self._client = client
         self._replicas = replicas
+        #: How jobs come in, many at once.
+        self.intake = Intake(client, keys, replicas)
         self._keys = keys
         self._retention = retention
         #: Who runs what.
@@ -99,42 +93,18 @@ class JobStore:
         KeyReused when a key is known from a request with another body; NotReplicated when they are stored and too few
         replicas have confirmed that in time.
         """
-        assert 1 <= len(jobs) <= MAX_BATCH_JOBS
-        arguments: list[Argument] = [self._keys.base, MAX_QUEUES, MAX_TYPES, MAX_TAGS, len(jobs)]
-        for job in jobs:
-            arguments += [*_key_arguments(job), *job.arguments()]
-        reply = self._enqueue(arguments)
-        if reply[0] == b"key_reused":
-            raise KeyReused
-        if reply[0] == b"not_unique":
-            raise _not_unique(reply)
-        if reply[0] == b"expired":
-            raise InvalidJob("expires_at must lie in the future, and after delay or run_at", field="expires_at")
-        if reply[0] == b"too_many_queues":
-            raise InvalidJob(f"there are {MAX_QUEUES} queues already; use one of them", field="queue")
-        if reply[0] == b"too_many_types":
-            raise InvalidJob(f"there are jobs of {MAX_TYPES} types already; use one of them", field="type")
-        if reply[0] == b"too_many_tags":
-            raise InvalidJob(f"jobs have {MAX_TAGS} different tags already; use some of them", field="tags")
-        return [Acceptance.decode(line) for line in reply[1:]]
+        answers = self.intake.take(jobs, all_or_none=True)
+        for answer in answers:
+            if isinstance(answer, StoreError):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Acceptance)]
 
     def accepted(self, key: IdempotencyKey) -> Acceptance | None:
         """Return what was answered to the request that has come with this key, if any.
 
         Raises KeyReused, and NotReplicated as `enqueue` does.
         """
-        with translated():
-            record: Any = self._client.get(self._keys.idempotency(key.digest))
-        if record is None:
-            return None
-        fingerprint, _, answer = record.partition(b" ")
-        if fingerprint.decode() != key.fingerprint:
-            raise KeyReused
-        accepted = Acceptance.decode(answer)
-        if self._replicas.wanted:
-            with self._one_connection() as connection:
-                self._replicas.confirm(connection, self._keys.meta, [accepted.id])
-        return accepted
+        return self.intake.accepted(key)
 
     def get(self, job_id: str) -> JobRecord:
         """Return the job. Raises JobNotFound, RecordDamaged."""
@@ -225,24 +195,6 @@ class JobStore:
             info, config = read_info(self._client, *SECTIONS), read_config(self._client, NAMES)
         return Durability.of(info, config, self._replicas.wanted)
 
-    def _enqueue(self, arguments: list[Argument]) -> Any:
-        keys = [self._keys.meta, self._keys.queues, self._keys.types, self._keys.tags]
-        if not self._replicas.wanted:
-            return self._run("enqueue", keys, arguments)
-        with self._one_connection() as connection:
-            reply = script("enqueue").run(connection, keys, arguments)
-            if reply[0] == b"ok":
-                ids = [Acceptance.decode(line).id for line in reply[1:]]
-                self._replicas.confirm(connection, self._keys.meta, ids)
-        return reply
-
-    @contextmanager
-    def _one_connection(self) -> Generator[redis.Redis]:
-        # redis-py types it not at all.
-        client: Any = self._client
-        with translated(), client.client() as connection:
-            yield connection
-
     def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
         with translated():
             return script(name).run(self._client, keys, arguments)
@@ -261,8 +213,3 @@ def _check(job_id: str, reply: list[bytes]) -> bytes:
 
 def _not_unique(reply: list[bytes]) -> NotUnique:
     return NotUnique(reply[1].decode(), reply[2].decode())
-
-
-def _key_arguments(job: NewJob) -> list[Argument]:
-    key: list[Argument] = ["", "", ""] if job.key is None else [job.key.digest, job.key.fingerprint, job.key.keep_ms]
-    return [*key, *(("", "") if job.unique is None else (job.unique.digest, job.unique.on_conflict))]

@@ -13,7 +13,7 @@ from jobworker.store.settings import RedisSettings, Settings
 from tests.support.reply import Reply
 from tests.support.snapshot import snapshot
 from tests.support.waiting import wait_until
-from tests.unit.api.conftest import Api
+from tests.unit.api.conftest import JSON, Api
 
 pytestmark = pytest.mark.real
 
@@ -64,6 +64,13 @@ def request(method: str, path: str, headers: dict[str, str] | None = None) -> Ca
 CANCEL, RETRY = request("POST", "/jobs/{}/cancel"), request("POST", "/jobs/{}/retry", KEY)
 ASKED = {
     "post": Asking(request("POST", "/jobs", KEY), nothing, 202, {"status": "pending"}, 202),
+    "batch": Asking(
+        lambda api, _: api.request("POST", "/jobs/batch", b'{"jobs": [{}, {}]}', {**JSON, **KEY}),
+        nothing,
+        202,
+        {"accepted": 2},
+        202,
+    ),
     "cancel": Asking(CANCEL, nothing, 200, {"status": "cancelled"}, 200),
     "retry": Asking(RETRY, CANCEL, 202, {"status": "pending"}, 202),
     "delete": Asking(request("DELETE", "/jobs/{}"), CANCEL, 204, None, 404),
@@ -137,7 +144,7 @@ def test_when_it_is_lost_twice_the_client_is_told_of_the_doubt_and_may_ask_again
     wait_until(lambda: api.get(f"/jobs/{job_id}").status != 503)
     again = asking.ask(api, job_id)
     assert again.status == asking.later
-    assert (again.headers.get("Idempotent-Replayed") == "true") == (asking is ASKED["post"])
+    assert (again.headers.get("Idempotent-Replayed") == "true") == (asking in (ASKED["post"], ASKED["batch"]))
     assert kinds(direct) == expected
 
 

@@ -34,6 +34,7 @@ EXAMPLES: Final[dict[tuple[str, str], Example]] = {
         """  -d '{"type": "echo", "payload": {"customer": 42}, "priority": 8, "tags": ["customer=42"]}'""",
         202,
     ),
+    ("POST", "/jobs/batch"): _post("/jobs/batch", '{"jobs": [{"payload": 1}, {"payload": 2}]}', status=202),
     ("GET", "/jobs"): _get("/jobs?status=succeeded&limit=10"),
     ("GET", "/jobs/{job_id}"): Example(f'curl "{URL}/jobs/$ID?wait=5"'),
     ("GET", "/jobs/{job_id}/result"): _get("/jobs/$ID/result"),

@@ -44,11 +44,11 @@ local function register_of(key, most)
   return {key = key, most = tonumber(most), count = redis.call('SCARD', key), fresh = {}}
 end
 
--- Whether the register has the name, or room for it; then it is to be added.
-local function admits(register, name)
+-- Whether the register has the name, or room for it; then it is to be added for the job.
+local function admits(register, name, job)
   if register.fresh[name] or redis.call('SISMEMBER', register.key, name) == 1 then return true end
   if register.count >= register.most then return false end
-  register.fresh[name], register.count = true, register.count + 1
+  register.fresh[name], register.count = job, register.count + 1
   return true
 end
 
@@ -58,13 +58,25 @@ local function registers_of(keys, max_queues, max_types, max_tags)
     tags = register_of(keys.tags, max_tags)}
 end
 
--- Admits the names of a job; else returns the word for what would be too many, and the name.
-local function refused_name(names, job)
-  if not admits(names.queues, job.queue) then return 'too_many_queues', job.queue end
-  if not admits(names.types, job.type) then return 'too_many_types', job.type end
+-- The word for the first of a job's names that would be too many, and the name.
+local function too_many(names, job)
+  if not admits(names.queues, job.queue, job) then return 'too_many_queues', job.queue end
+  if not admits(names.types, job.type, job) then return 'too_many_types', job.type end
   for tag in each_tag(job.tags) do
-    if not admits(names.tags, tag) then return 'too_many_tags', tag end
+    if not admits(names.tags, tag, job) then return 'too_many_tags', tag end
   end
+end
+
+-- Admits the names of a job, all or none; else returns the word for what would be too many, and the name.
+local function refused_name(names, job)
+  local word, found = too_many(names, job)
+  if not word then return nil end
+  for _, register in pairs(names) do
+    for name, of in pairs(register.fresh) do
+      if of == job then register.fresh[name], register.count = nil, register.count - 1 end
+    end
+  end
+  return word, found
 end
 
 -- Adds the names that were admitted and not known.

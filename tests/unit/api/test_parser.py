@@ -7,6 +7,7 @@ import pytest
 from waitress.adjustments import Adjustments
 
 from jobworker.api.parser import (
+    MAX_BATCH_BODY_BYTES,
     MAX_BODY_BYTES,
     MAX_HEADERS,
     MAX_JOB_BODY_BYTES,
@@ -36,6 +37,7 @@ def code_of(parser: RequestParser) -> int | None:
     [
         ("/jobs", MAX_JOB_BODY_BYTES),
         ("/jobs/", MAX_JOB_BODY_BYTES),
+        ("/jobs/batch", MAX_BATCH_BODY_BYTES),
         ("/jobs/pause", MAX_BODY_BYTES),
         ("/nope", MAX_BODY_BYTES),
     ],
