@@ -41,12 +41,22 @@ class InOnePiece(Task):
 class Answer(InOnePiece, WSGITask):
     """What the application answers."""
 
+    #: Whoever reads knows its end without a length: the connection can go on.
+    ends_with_its_head = False
+
     def build_response_header(self) -> bytes:
         """Return the head; while the server drains, or is crowded by who has waited, it says that it is the last."""
         channel = cast("Channel", self.channel)
         if channel.draining or (self.ticket is not None and channel.parking is not None and channel.parking.crowded):
             self.set_close_on_finish()
+        wants_end = cast("RequestParser", self.request).headers.get("CONNECTION", "").lower() == "close"
+        self.ends_with_its_head = not self.has_body and self.version == "1.1" and not wants_end
         return super().build_response_header()
+
+    def set_close_on_finish(self) -> None:
+        """Let the connection end with this answer; waitress asks for that too where a 204 or 304 can have no length."""
+        if not self.ends_with_its_head:
+            super().set_close_on_finish()
 
     def get_environment(self) -> dict[str, Any]:
         """Return what the application learns of the request: also how long it has waited for this thread."""

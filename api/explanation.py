@@ -97,7 +97,7 @@ def _reasons(record: JobRecord, view: ExplanationView, seconds: float | None) ->
         yield f"{what} is paused by {view.pause.who} since {view.pause.since}{why}"
     yield from _hindrances(record, view)
     if seconds is not None and view.position is not None:
-        yield "would start at once" if seconds < 1 else f"would start in about {seconds:.0f} s"
+        yield "would start at once" if not seconds else f"would start in about {max(seconds, 1.0):.0f} s"
 
 
 def _due(record: JobRecord) -> Iterator[str]:

@@ -150,7 +150,9 @@ def _answers(each: _Asked, schemas: Mapping[Any, Json]) -> Json:
 
 def _media(kind: Any, schemas: Mapping[Any, Json]) -> tuple[str, Json]:
     if isinstance(kind, str):
-        return kind.partition(";")[0], {"schema": {"type": "string"}}
+        media = kind.partition(";")[0]
+        # Of JSON that is somebody else's nothing is known.
+        return media, {"schema": {} if media == "application/json" else {"type": "string"}}
     return "application/json", {"schema": schemas[kind]}
 
 

@@ -160,7 +160,7 @@ class ErrorView(Struct, frozen=True):
     type: str
     message: str
     #: Left out in a list.
-    traceback: str | UnsetType | None
+    traceback: str | UnsetType | None = UNSET
 
 
 class StackView(Struct, frozen=True):

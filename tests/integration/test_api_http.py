@@ -135,6 +135,18 @@ def test_a_connection_serves_many_requests_one_after_the_other(api: ApiProcess) 
             assert connection.recv(65536).endswith(b'{"status":"ok"}')
 
 
+def test_what_has_no_body_does_not_end_the_connection(api: ApiProcess) -> None:
+    path = api.request("POST", "/jobs", b"{}").headers["Location"]
+    etag = api.request("GET", path).headers["Etag"]
+    with api.connect() as connection:
+        for ending, status in (("", b"304"), ("", b"304"), ("Connection: close", b"304")):
+            connection.sendall(head(f"GET {path} HTTP/1.1", f"If-None-Match: {etag}", *filter(None, [ending])))
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            assert (b"Connection: close" in answer) == bool(ending)
+        assert connection.recv(65536) == b""
+
+
 def test_two_hundred_idle_connections_keep_nobody_out(api: ApiProcess) -> None:
     idle = [api.connect() for _ in range(200)]
     try:

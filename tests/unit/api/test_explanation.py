@@ -43,6 +43,10 @@ def test_a_job_in_line_is_told_its_place_and_about_when_it_starts() -> None:
     assert (view.position, view.pending, view.busy, view.workers, view.estimate_seconds) == (14, 220, 4, 4, 35.0)
 
 
+def test_nobody_is_told_at_once_while_all_workers_are_busy() -> None:
+    assert explain(ahead=0, wall_us=1_000_000).summary.endswith("all 4 workers are busy; would start in about 1 s")
+
+
 def test_without_any_measure_there_is_no_estimate() -> None:
     view = explain()
     assert view.estimate_seconds is None
