@@ -21,6 +21,7 @@ from jobworker.api.resources.cancel import Cancel
 from jobworker.api.resources.collection import Handlers, Queues, Supervisors, Workers
 from jobworker.api.resources.control import Drain, Scale
 from jobworker.api.resources.docs import Docs, DocsFile
+from jobworker.api.resources.events import Events
 from jobworker.api.resources.explain import Explain
 from jobworker.api.resources.health import Liveness, Readiness
 from jobworker.api.resources.jobs import Job, Jobs
@@ -90,6 +91,7 @@ def create_routes(
         "/workers": Workers(store, available),
         "/handlers": Handlers(store, available),
         "/stats": Stats(store.stats, available),
+        "/events": Events(store.events, available),
         "/metrics": Metrics(store, available, row),
         "/audit": Audit(store.trail, available),
         "/livez": Liveness(),

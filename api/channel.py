@@ -1,12 +1,14 @@
 """One connection of waitress, with what it needs to be fast, to end well, and to refuse in our words."""
 
+import contextlib
 import socket
 import time
 from typing import Any, Final, cast
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, Task, WSGITask
 
+from jobworker.api.audience import Audience, Stay
 from jobworker.api.headers import PLACE, STREAM, WAITED_SECONDS, answer_headers, choose_request_id
 from jobworker.api.parking import Parking
 from jobworker.api.parser import RequestParser
@@ -90,6 +92,31 @@ class Answer(InOnePiece, WSGITask):
         channel = cast("Channel", self.channel)
         return channel.draining or not channel.connected
 
+    @property
+    def audience(self) -> Audience | None:
+        """Those who listen here, of whom the client may become one."""
+        return cast("Channel", self.channel).audience
+
+    @property
+    def pending_bytes(self) -> int:
+        """What the client has not taken yet."""
+        return self.channel.total_outbufs_len
+
+    def send(self, text: bytes) -> None:
+        """Send a part; one that is over takes nothing."""
+        with contextlib.suppress(ClientDisconnected):
+            self.write(text)
+
+    def end(self) -> None:
+        """End an answer whose thread has gone."""
+        with contextlib.suppress(ClientDisconnected):
+            self.finish()
+        cast("Channel", self.channel).end_answer()
+
+    def drop(self) -> None:
+        """Cut the connection."""
+        cast("Channel", self.channel).cut()
+
 
 class Refusal(InOnePiece, ErrorTask):
     """What waitress answers by itself, as problem details."""
@@ -130,6 +157,8 @@ class Channel(HTTPChannel):
     linger_end: float | None = None
     #: Where it is kept while its request waits.
     parking: Parking | None = None
+    #: Where those are who listen.
+    audience: Audience | None = None
 
     def service(self) -> None:
         """Serve a request, or keep it until its turn comes again."""
@@ -140,9 +169,29 @@ class Channel(HTTPChannel):
         except Park as park:
             request.ticket = park.ticket
             cast("Parking", parking).park(self, park.ticket)
+        except Stay as stay:
+            stay.audience.seat(stay.listener)
         finally:
             if has_waited:
                 cast("Parking", parking).served()
+
+    def end_answer(self) -> None:
+        """Close the connection when all has been sent; the answer had no thread any more."""
+        with cast("Any", self).requests_lock:
+            self.close_when_flushed = True
+            for request in self.requests:
+                request.close()
+            self.requests = []
+        self.server.pull_trigger()
+
+    def cut(self) -> None:
+        """Have the loop close the connection, whatever is still to be sent."""
+        # Not by `will_close`: a client that takes nothing is never writable.
+        cast("Any", self.server).trigger.pull_trigger(self._cut)
+
+    def _cut(self) -> None:
+        if self.connected:
+            self.handle_close()
 
     @property
     def descriptor(self) -> int | None:

@@ -17,7 +17,9 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
 from jobworker.api.app import create_app
+from jobworker.api.audience import Audience
 from jobworker.api.availability import Availability
+from jobworker.api.broadcast import Broadcast
 from jobworker.api.channel import Channel
 from jobworker.api.listening import Listening
 from jobworker.api.parking import Parking
@@ -63,6 +65,7 @@ class Server:
         self._map: dict[int, Any] = {}
         self._waitress = cast("BaseWSGIServer", create_server(app, map=self._map, **_adjustments(listener, settings)))
         self.parking = Parking(self._waitress, self._map, settings.max_waiting)
+        self.audience = Audience()
         self._waitress.channel_class = cast("type[HTTPChannel]", self._new_channel)
         self._waitress.adj.socket_options = SOCKET_OPTIONS
 
@@ -95,6 +98,8 @@ class Server:
         self._accept_pending()
         # Not the server's own `close`: it would take the trigger along, by which threads wake the loop.
         wasyncore.dispatcher.close(self._waitress)
+        # First: an answer that is over already is not ended in good order.
+        self.audience.drain()
         for channel in self._channels():
             channel.draining = True
         self.parking.drain()
@@ -116,6 +121,7 @@ class Server:
     def _new_channel(self, *arguments: Any, **options: Any) -> Channel:
         channel = Channel(*arguments, **options)
         channel.parking = self.parking
+        channel.audience = self.audience
         return channel
 
     def _make_room(self) -> None:
@@ -162,22 +168,26 @@ def run_process(listener: socket.socket, settings: Settings, orders: Orders, row
     available = Availability(store.check_writable)
     server = Server(row.around(create_app(store, available, settings, row)), listener, settings.api)
     listening = Listening(store.ends, available, server.parking, block_seconds=settings.redis.timeout / 2)
+    broadcast = Broadcast(store.events, available, server.audience, block_seconds=settings.redis.timeout / 2)
     _answer_signals(server, orders)
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port, pid=os.getpid())
     Thread(target=_look_at_redis, args=(store, available), name="redis-first-look", daemon=True).start()
     listening.start()
+    broadcast.start()
     server.run()
     listening.close()
+    broadcast.close()
     available.close()
     store.close()
 
 
 def connect_store(settings: Settings) -> JobStore:
     """Return the store; nothing is sent yet. Raises StoreMisconfigured for a URL that is none."""
-    # A thread without a connection would count as an outage: every thread has one, the probes two, listening one.
+    # A thread without a connection would count as an outage: every thread has one, the probes two, those that hear of
+    # ends and of events one each.
     client = connect(
-        settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 3
+        settings.redis.url, timeout_seconds=settings.redis.timeout, max_connections=settings.api.threads + 4
     )
     # A call is given up after the timeout, and POST is answered within 3 s: a part of that is left for the wait.
     replicas = Replicas(settings.redis.wait_replicas, round(500 * settings.redis.timeout))

@@ -15,6 +15,7 @@ from jobworker.store.control import Control
 from jobworker.store.durability import NAMES, SECTIONS, Durability, read_config, read_info
 from jobworker.store.ends import Ends
 from jobworker.store.errors import JobNotFound, NotUnique, RecordDamaged, StoreError, StoreMisconfigured, WrongState
+from jobworker.store.events import Events
 from jobworker.store.fleet import Fleet
 from jobworker.store.idempotency import Acceptance, IdempotencyKey, new_request
 from jobworker.store.intake import Intake
@@ -68,6 +69,8 @@ class JobStore:
         self.schedules = Schedules(client, keys)
         #: The ends of jobs that somebody waits for.
         self.ends = Ends(client, keys)
+        #: What happens, for those who listen.
+        self.events = Events(client, keys)
         #: Who is told of ends, and how far that is.
         self.deliveries = Deliveries(client, keys)
         #: Who may ask for what.
@@ -162,7 +165,7 @@ class JobStore:
     def pause(self, queue: str | None = None, *, who: str, reason: str | None = None) -> None:
         """Claim nothing more from `queue` (None: from any) until it is resumed; running jobs run on."""
         note = msgspec.json.encode({"who": who, "reason": reason})
-        self._run("pause", [self._keys.paused], [queue or ALL_QUEUES, note])
+        self._run("pause", [self._keys.paused], [self._keys.base, queue or ALL_QUEUES, note])
 
     def resume(self, queue: str | None = None) -> None:
         """Lift the pause of `queue`, or with None the one of everything; pauses of queues stay."""

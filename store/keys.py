@@ -37,6 +37,10 @@ class Keys:
         self.tags = f"{self.base}tags"
         #: stream: `id` of each job that has ended while somebody waited for that; a TTL.
         self.ends = f"{self.base}ends"
+        #: stream: what happens while somebody listens; a TTL.
+        self.events = f"{self.base}events"
+        #: A string: somebody has listened to events lately; a TTL.
+        self.events_wanted = f"{self.base}events_wanted"
         #: hash: `<type>:<figure>` -> sum over all attempts that ever ended; it only grows.
         self.stats_total = f"{self.base}stats_total"
         #: hash: id -> JSON of ApiKey; while it is there requests need a key.

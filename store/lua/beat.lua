@@ -11,6 +11,7 @@
 --   | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
+-- include: telling
 -- include: queueing
 -- include: tagging
 -- include: closing

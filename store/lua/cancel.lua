@@ -5,6 +5,7 @@
 -- Returns {'cancelled'} | {'cancelling'} | {'ended', status} | {'missing'}
 -- include: relief
 -- include: clock
+-- include: telling
 -- include: tagging
 -- include: closing
 -- include: ending

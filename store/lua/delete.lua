@@ -4,6 +4,7 @@
 -- ARGV  1 base  2 id
 -- Returns {'ok'} | {'missing'} | {'not_ended', status}
 -- include: clock
+-- include: telling
 -- include: tagging
 -- include: closing
 -- include: ending

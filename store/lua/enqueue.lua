@@ -10,6 +10,7 @@
 --   unique key, and its present status | '!expired' | '!too_many_queues' | '!too_many_types' | '!too_many_tags'
 --   | '!not_unique id status'} | {'key_reused', id}; but for 'ok' none is stored, '' stands for what could be
 -- include: clock
+-- include: telling
 -- include: arguments
 -- include: queueing
 -- include: tagging

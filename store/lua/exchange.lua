@@ -14,6 +14,7 @@
 --   | {'reaped'} | {'superseded'} | {'old'}
 -- include: relief
 -- include: clock
+-- include: telling
 -- include: arguments
 -- include: queueing
 -- include: tagging

@@ -8,6 +8,7 @@
 --       14 number of jobs, oldest first, each: due ms, then the job as storing lists it
 -- Returns {'ok', last error ('': none), 1 if that is new} | {'moved'}
 -- include: clock
+-- include: telling
 -- include: arguments
 -- include: tagging
 -- include: closing

@@ -5,6 +5,7 @@
 -- Returns {'ok', jobs put back} | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
+-- include: telling
 -- include: queueing
 -- include: tagging
 -- include: closing

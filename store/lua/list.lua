@@ -8,6 +8,7 @@
 --       13 … fields of a job
 -- Returns {now ms, index walked, {score, id} to go on behind or {} at the end, {{id, value…}…}}
 -- include: clock
+-- include: telling
 -- include: tagging
 -- include: closing
 -- include: ending

@@ -4,6 +4,7 @@
 -- ARGV  1 number of the first chunk wanted  2 bytes the reader has
 -- Returns {'missing'} | {'ok', status, bytes written, number of the last chunk, {chunk…}}, no chunk when the reader has all
 -- include: clock
+-- include: telling
 -- include: closing
 -- include: ending
 local job, log = KEYS[1], KEYS[2]

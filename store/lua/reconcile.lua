@@ -6,6 +6,7 @@
 -- Returns {'ok', call id, {id, token, …} not ours} | {'old'} | {'reaped'} | {'superseded'}
 -- include: relief
 -- include: clock
+-- include: telling
 -- include: queueing
 -- include: tagging
 -- include: closing

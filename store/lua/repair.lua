@@ -5,6 +5,7 @@
 -- ARGV  1 base  2 id, or the name of a type or tag, or the digest of a unique key  3 the index, below base, that is wrong about it  4 5 6 retention
 -- Returns 'agrees' | 'filed' | 'put_back' | 'removed' | 'damaged'
 -- include: clock
+-- include: telling
 -- include: queueing
 -- include: tagging
 -- include: closing

@@ -4,9 +4,10 @@
 -- ARGV  1 base  2 queue or *
 -- Returns 'ok'
 -- include: clock
+-- include: telling
 -- include: queueing
 local paused, queues = KEYS[1], KEYS[2]
 local base, queue = ARGV[1], ARGV[2]
-redis.call('HDEL', paused, queue)
+if redis.call('HDEL', paused, queue) == 1 then tell_queue(base, 'resumed', queue) end
 for _, name in ipairs(queue == '*' and redis.call('SMEMBERS', queues) or {queue}) do wake(base, name) end
 return 'ok'

@@ -5,6 +5,7 @@
 -- ARGV  1 base  2 id  3 what the request calls itself
 -- Returns {'ok'} | {'missing'} | {'not_ended', status} | {'not_unique', id, status}
 -- include: clock
+-- include: telling
 -- include: queueing
 -- include: tagging
 -- include: closing
@@ -32,5 +33,6 @@ if unique then take_key(base, unique, id) end
 redis.call('PERSIST', job)
 redis.call('PERSIST', job .. ':log')
 put_ready(base, id, found[1], found[2], sequence)
+tell(base, 'returned', id)
 wake(base, found[1])
 return {'ok'}

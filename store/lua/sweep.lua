@@ -5,6 +5,7 @@
 -- Returns how many are left to delete
 -- include: relief
 -- include: clock
+-- include: telling
 -- include: tagging
 -- include: closing
 -- include: ending

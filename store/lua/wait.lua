@@ -4,6 +4,7 @@
 -- ARGV  1 base  2 … ids, at most 200
 -- Returns for each id its status as readers see it, or 'missing'
 -- include: clock
+-- include: telling
 -- include: closing
 -- include: ending
 -- include: ended

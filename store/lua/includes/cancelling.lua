@@ -19,6 +19,7 @@ local function cancel_job(base, id, limits, note)
   if redis.call('HSETNX', job, 'cancel_requested_ms', integer(now)) == 1 then
     redis.call('HSET', job, 'cancelled_by', note)
     redis.call('HSET', base .. 'cancels:' .. found[3] .. ':' .. found[4], id, found[5] .. ' ' .. note)
+    tell(base, 'cancelling', id)
   end
   hint(base, found[3], 'cancel')
   return {'cancelling'}

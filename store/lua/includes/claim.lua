@@ -78,6 +78,7 @@ local function begin(holder, id, worker, ahead)
   local token, attempt = next_token(last_token), number(failures, 0) + number(crashes, 0) + 1
   redis.call('HSET', job, 'status', 'running', 'owner', holder.name, 'epoch', holder.epoch, 'token', token,
     'worker', worker, 'started_ms', now, 'attempt', attempt)
+  tell(holder.base, 'started', id)
   mark(job, ahead, row[AHEAD])
   if expires_ms then redis.call('ZREM', holder.base .. 'expiring', id) end
   -- How far an attempt before had come was to be read until now.

@@ -23,8 +23,9 @@ local function at_end(job, letter)
   if not string.find(letters, letter, 1, true) then redis.call('HSET', job, 'at_end', letters .. letter) end
 end
 
--- Does it; the record says already how the job ended.
+-- Does it, and tells of the end; the record says already how the job ended.
 local function close_job(base, id, status, letters)
+  tell(base, 'ended', id)
   for letter in string.gmatch(letters or '', '.') do
     if AT_END[letter] then AT_END[letter](base, id, status) end
   end

@@ -106,6 +106,7 @@ local function move(holder, id, fields, attempt, spent, status, set, gone)
     if status == 'scheduled' then put(set, 'run_at_ms', integer(due)) end
     write(job, set, gone)
     put_back(holder.base, id, fields, spent, status, due)
+    tell(holder.base, 'returned', id)
     return
   end
   put(set, 'ended_ms', now)

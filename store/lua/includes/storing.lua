@@ -36,6 +36,7 @@ local function store_job(base, meta, job)
   else
     put_scheduled(base, job.id, job.queue, job.due)
   end
+  tell(base, 'accepted', job.id)
   return status
 end
 

@@ -62,6 +62,7 @@ def live(world: World) -> Iterator[None]:
     world.run(alpha.incarnation.publish([entry], 2))
     alpha.beat(ROSTER)
     alpha.tally(1, Sums("echo", {"succeeded": 1}, 10, 5, 5, 4096))
+    world.store.events.listen()
     world.store.pause("mail", who="somebody", reason="a flood")
     ApiKeys(world.client, world.keys).create("deploy", ("admin",))
     Trail(world.client, world.keys).note(Action(who="deploy", what="POST /jobs/pause"))

@@ -335,6 +335,7 @@ ROWS: dict[str, Row] = {
     "retry": Row(ended, lambda world, jobs: world.store.retry(jobs[0], "request")),
     "delete": Row(ended, delete),
     "wait": Row(lambda world: put_in(world, 1), lambda world, jobs: world.store.ends.announce(jobs[0])),
+    "listen": Row(lambda world: None, lambda world, _: world.store.events.knows(world.store.events.listen())),
     "pause": Row(lambda world: None, lambda world, _: world.store.pause("slow", who="somebody", reason="a flood")),
     "schedule": Row(lambda world: None, lambda world, _: world.store.schedules.put(schedule_of(), "request")),
     "unschedule": Row(scheduled, unschedule),
@@ -344,6 +345,20 @@ ROWS: dict[str, Row] = {
     "repair": Row(missing_in_its_queue, repair),
     "resume": Row(paused, lambda world, _: world.store.resume()),
 }
+
+
+def listened_to(row: Row) -> Row:
+    """Return the same, while somebody listens: each event is told once."""
+
+    def prepare(world: World) -> Any:
+        world.store.events.listen()
+        return row.prepare(world)
+
+    return Row(prepare, row.call, row.moving, row.afterwards)
+
+
+_TELLING = ("enqueue", "exchange", "beat", "reconcile", "leave", "retry", "cancel, while it runs", "pause", "resume")
+ROWS |= {f"{name}, listened to": listened_to(ROWS[name]) for name in (*_TELLING, "cancel, before it started")}
 
 
 @pytest.fixture

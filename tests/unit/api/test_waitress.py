@@ -41,7 +41,18 @@ def test_what_we_override_or_call_is_there(owner: type, names: list[str]) -> Non
 
 
 def test_what_we_read_of_a_channel_is_there(connection: Connection) -> None:
-    names = ("requests", "request", "connected", "last_activity", "total_outbufs_len", "_fileno", "will_close", "adj")
+    names = (
+        "requests",
+        "request",
+        "connected",
+        "last_activity",
+        "total_outbufs_len",
+        "_fileno",
+        "will_close",
+        "adj",
+        "requests_lock",
+        "close_when_flushed",
+    )
     assert [name for name in names if not hasattr(connection.channel, name)] == []
 
 
