@@ -54,6 +54,7 @@ EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/workers"): _get("/workers"),
     ("GET", "/handlers"): _get("/handlers"),
     ("GET", "/stats"): _get("/stats"),
+    ("GET", "/events"): Example(f"curl -N --max-time 2 -H 'Last-Event-ID: 0-0' '{URL}/events?status=failed'"),
     ("GET", "/metrics"): _get("/metrics"),
     ("GET", "/audit"): _get("/audit?limit=10"),
     ("PUT", "/schedules/{name}"): Example(
