@@ -1,5 +1,6 @@
 """What both clients share beside the network: where the API is, the headers, how answers and silence are read."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
@@ -17,7 +18,9 @@ _NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeo
 
 
 def options(url: str, key: str | None, timeout_seconds: float) -> dict[str, Any]:
-    """Return what a client of httpx2 is made with."""
+    """Return what a client of httpx2 is made with. Raises ValueError for a URL that is none."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} is no URL of an API: it begins with http:// or https://")
     headers = {"Accept": "application/json", "User-Agent": "jobworker-client"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
@@ -32,7 +35,8 @@ def request_of(ask: Ask[Any], timeout_seconds: float) -> dict[str, Any]:
     content = None
     if ask.body is not None:
         headers["Content-Type"] = "application/json"
-        content = msgspec.json.encode(ask.body)
+        # Not msgspec's: it would write null for a float that JSON has no word for.
+        content = json.dumps(msgspec.to_builtins(ask.body), allow_nan=False).encode()
     return {
         "method": ask.method,
         "url": ask.path,

@@ -11,7 +11,7 @@ import httpx2
 from jobworker.client import asking
 from jobworker.client.asking import Ask
 from jobworker.client.connection import options, request_of, silence, understand
-from jobworker.client.errors import ClientError, NotEnded
+from jobworker.client.errors import ClientError, NotEnded, NotReachable, Unavailable
 from jobworker.client.job import JobView, LogItem
 from jobworker.client.patience import Patience
 from jobworker.client.submission import body_of, fresh_key
@@ -76,7 +76,14 @@ class AsyncClient:
         while True:
             left = asking.LONGEST_WAIT_SECONDS if deadline is None else max(0.0, deadline - self._clock())
             asked_at = self._clock()
-            job = await self._ask(asking.wait(job_id, left))
+            try:
+                job = await self._ask(asking.wait(job_id, left))
+            except (NotReachable, Unavailable):
+                # An API that is started anew is away for longer than the retries last; the job is safe meanwhile.
+                if deadline is None or self._clock() >= deadline:
+                    raise
+                await self._sleep(min(1.0, left))
+                continue
             if job.ended:
                 return job
             if deadline is not None and self._clock() >= deadline:

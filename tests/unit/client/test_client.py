@@ -165,6 +165,28 @@ def test_waiting_ends_in_time(call: Call, script: Script) -> None:
     assert [request.url.params["wait"] for request in script.asked] == ["2", "1", "0"]
 
 
+def test_waiting_outlasts_an_api_that_is_started_anew(make: Callable[..., Call], script: Script) -> None:
+    for _ in range(3):
+        script.will_fail(httpx2.ConnectError("refused"))
+    script.will_answer(ENDED)
+    assert make(retries=0)("wait", ID, timeout_seconds=10).succeeded
+    script.will_fail(httpx2.ConnectError("refused"))
+    with pytest.raises(NotReachable):
+        make(retries=0)("wait", ID)
+
+
+def test_what_json_has_no_word_for_is_an_error_and_not_null(call: Call, script: Script) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        call("submit", "echo", {"v": float("nan")})
+    assert script.asked == []
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://x", ""])
+def test_a_url_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="begins with http"):
+        Client(url)
+
+
 def test_pages_are_read_one_after_the_other(call: Call, script: Script) -> None:
     script.will_answer({"items": [RUNNING], "next_cursor": "c1"})
     script.will_answer({"items": [], "next_cursor": "c2"})
