@@ -44,6 +44,9 @@ _COLUMNS: Final = (
 )
 @click.option("--type", "type_", metavar="TYPE", help="Only jobs of this type.")
 @click.option("--queue", metavar="NAME", help="Only jobs of this queue.")
+@click.option("--tag", metavar="TAG", help="Only jobs with this tag.")
+@click.option("--created-after", metavar="TIME", help="Only jobs from then on (RFC 3339, with offset).")
+@click.option("--created-before", metavar="TIME", help="Only jobs until just before then.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help=f"At most so many.  [default: {DEFAULT_LIMIT}]")
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @click.option("--json", "as_json", is_flag=True, help="Print each job as a line of JSON.")
@@ -54,6 +57,9 @@ def jobs(
     status: str | None,
     type_: str | None,
     queue: str | None,
+    tag: str | None,
+    created_after: str | None,
+    created_before: str | None,
     limit: int | None,
     everything: bool,
     as_json: bool,
@@ -64,7 +70,8 @@ def jobs(
     if everything and limit is not None:
         raise click.UsageError("--all goes not with --limit")
     warn(loaded)
-    asked = {"status": status, "type": type_, "queue": queue}
+    asked = {"status": status, "type": type_, "queue": queue, "tag": tag}
+    asked |= {"created_after": created_after, "created_before": created_before}
     filters = {name: value for name, value in asked.items() if value is not None}
     most = None if everything else limit or DEFAULT_LIMIT
     with ApiClient(loaded.settings.client) as client:

@@ -25,6 +25,7 @@ from jobworker.cli.log import log
 from jobworker.cli.outlet import fill_standard_streams
 from jobworker.cli.output import say
 from jobworker.cli.pause import pause, resume
+from jobworker.cli.schedules import schedule, schedules
 from jobworker.cli.stats import stats
 from jobworker.cli.submit import submit
 from jobworker.cli.supervisor import supervisor
@@ -52,7 +53,7 @@ def cli() -> None:
 
 
 _JOBS = (submit, job, jobs, explain, log, stack, cancel, retry, delete, pause, resume)
-_FLEET = (queues, workers, handlers, supervisors, scale, drain, stats, watch)
+_FLEET = (queues, workers, handlers, supervisors, scale, drain, schedules, schedule, stats, watch)
 
 for _command in (up, supervisor, api, *_JOBS, *_FLEET, config, key, audit, doctor, healthcheck, chaos):
     cli.add_command(_command)

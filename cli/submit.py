@@ -53,6 +53,9 @@ _JOB_OPTIONS: Final = (
     click.option(
         "--on-conflict", type=click.Choice(["return", "reject"]), help="Whether that is an error.  [default: return]"
     ),
+    click.option(
+        "--tag", "tags", multiple=True, metavar="TAG", help="By which it can be found; may be given ten times."
+    ),
     click.option("--memory-limit-mb", type=int, metavar="MIB", help="Kill an attempt that uses more memory."),
 )
 
@@ -102,7 +105,7 @@ def submit(
     from jobworker.cli.http import ApiClient
 
     warn(loaded)
-    body = {name: value for name, value in {"type": type_, **options}.items() if value is not None}
+    body = {name: value for name, value in {"type": type_, **options}.items() if value not in (None, ())}
     with ApiClient(loaded.settings.client) as client:
         if lines is not None:
             if payload is not None or wait or follow or idempotency_key is not None:

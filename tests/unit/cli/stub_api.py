@@ -68,7 +68,7 @@ class StubApi:
             def do_GET(self) -> None:
                 self._answer()
 
-            do_POST = do_DELETE = do_GET  # noqa: N815  # the names that http.server looks up
+            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  # the names that http.server looks up
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base's signature
                 pass

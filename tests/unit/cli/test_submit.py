@@ -29,7 +29,7 @@ def test_options_go_into_the_request_and_only_those_given(stub: StubApi, invoke:
     invoke(
         *("submit", "image.resize", '{"path": "a.jpg"}', "--priority", "9", "--queue", "images", "--delay", "1.5"),
         *("--run-at", "2026-12-01T00:00:00Z", "--expires-at", "2026-12-02T00:00:00Z", "--timeout", "30"),
-        *("--max-attempts", "2", "--max-crashes", "1"),
+        *("--max-attempts", "2", "--max-crashes", "1", "--tag", "a", "--tag", "customer=42"),
     )
     assert stub.asked[0].body == {
         "type": "image.resize",
@@ -42,6 +42,7 @@ def test_options_go_into_the_request_and_only_those_given(stub: StubApi, invoke:
         "timeout": 30.0,
         "max_attempts": 2,
         "max_crashes": 1,
+        "tags": ["a", "customer=42"],
     }
 
 
