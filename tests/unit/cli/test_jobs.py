@@ -57,7 +57,7 @@ def test_what_a_damaged_record_does_not_tell_is_a_dash(stub: StubApi, invoke: In
 def test_filters_are_handed_on(stub: StubApi, invoke: Invoke) -> None:
     stub.will_answer(page())
     invoke("jobs", "--status", "failed", "--type", "a b", "--queue", "images", "--json")
-    assert queries(stub) == [{"status": "failed", "type": "a b", "queue": "images", "limit": "51"}]
+    assert queries(stub) == [{"status": "failed", "type": "a b", "queue": "images", "limit": "50"}]
 
 
 def test_jobs_are_found_by_tag_and_by_when_they_were_created(stub: StubApi, invoke: Invoke) -> None:
