@@ -34,7 +34,8 @@ def test_a_hang_is_killed_at_its_deadline_with_all_that_it_started(
     died_ns = _death_ns(pids[0])
     # By the handler's own clock; and the worker is the last of its tree to die.
     assert died_ns >= int(lines[0][1]) + timeout_ms * 1_000_000
-    assert not [pid for pid in pids if _lives(pid)]
+    # Of the worker itself that was told just now; its number may be another's by now.
+    assert not [pid for pid in pids[1:] if _lives(pid)]
     record = place.end(job_id)
     assert (record.status, record.attempts[0].outcome) == (JobState.FAILED, Outcome.TIMED_OUT)
     assert record.started_ms is not None

@@ -73,7 +73,7 @@ _KNOWN: Final[dict[str, Callable[[Any], Any]]] = {
     "running": lambda entries: {job_id: int(token) for job_id, token in entries.items()},
     "meta": lambda counters: {name: int(counters[name]) for name in META if name in counters},
     **dict.fromkeys(("paused", "handlers"), set),
-    **dict.fromkeys(("inbox", "wake", "stats_minute", "stats_hour"), lambda _: None),
+    **dict.fromkeys(("inbox", "wake", "stats_minute", "stats_hour", "stats_total"), lambda _: None),
 }
 
 
