@@ -1,6 +1,7 @@
 """Every setting as an option of the command line, generated from its declaration."""
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,14 @@ def warn(loaded: Loaded) -> None:
     """Print what was ignored."""
     for warning in loaded.warnings:
         click.echo(f"jobworker: {warning}", err=True)
+
+
+def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse what is no number, or endless."""
+    # JSON has no word for the others: they would go out as null, and mean "not given".
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("it must be a finite number")
+    return value
 
 
 _CONFIG: Final = click.option(

@@ -1,6 +1,5 @@
 """`jobworker submit`: one job, or one for each line of a file."""
 
-import math
 import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO, Final
@@ -8,17 +7,9 @@ from typing import Any, BinaryIO, Final
 import click
 import msgspec
 
-from jobworker.cli.options import warn, with_settings
+from jobworker.cli.options import finite, warn, with_settings
 from jobworker.cli.output import print_json
 from jobworker.store.configuration import Loaded
-
-
-def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse what is no number, or endless."""
-    # JSON has no word for the others: they would go out as null, and mean "not given".
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter("it must be a finite number")
-    return value
 
 
 def _key(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:

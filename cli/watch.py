@@ -10,10 +10,9 @@ from msgspec import Struct
 
 from jobworker.cli.errors import NotReachable, Unavailable
 from jobworker.cli.fleet import QUEUES, WORKERS
-from jobworker.cli.options import warn, with_settings
+from jobworker.cli.options import finite, warn, with_settings
 from jobworker.cli.output import print_json, printable
 from jobworker.cli.stats import COLUMNS
-from jobworker.cli.submit import finite
 from jobworker.cli.table import Column, plain_lines, rows_of, styled_table
 from jobworker.store.configuration import Loaded
 

@@ -70,13 +70,11 @@ class Jobs:
             # The job is accepted, whatever becomes of the wait.
             with suppress(StoreError):
                 wait_for_end(
-                    *(req, resp, accepted.id, seconds), lambda: self._announce(accepted.id), done=(accepted, is_replay)
+                    *(req, resp, accepted.id, seconds),
+                    lambda: _announce(self._store, self._available, accepted.id),
+                    done=(accepted, is_replay),
                 )
                 self._show_end(req, resp, accepted.id)
-
-    def _announce(self, job_id: str) -> bool:
-        with self._available:
-            return self._store.ends.announce(job_id)
 
     def _show_end(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Answer with the job itself, if it has ended."""
@@ -141,7 +139,7 @@ class Job:
         """Show a job, whole; with `wait` as soon as it has ended, or that time is over."""
         job_id = read_job_id(job_id)
         seconds = given(read_query(req, WaitQuery).wait, wanted_wait(req) or 0)
-        wait_for_end(req, resp, job_id, seconds, lambda: self._announce(job_id))
+        wait_for_end(req, resp, job_id, seconds, lambda: _announce(self._store, self._available, job_id))
         job = self._read_again(job_id) if ticket_of(req) else self._read(job_id)
         resp.data = msgspec.json.encode(job)
         resp.etag = blake2b(resp.data, digest_size=12).hexdigest()
@@ -156,10 +154,6 @@ class Job:
     def _read_again(self, job_id: str) -> JobView:
         # While it waited all connections may have broken; it shall not have waited in vain.
         return self._repeater.do(lambda: self._reader.job(job_id), "asking again does no harm")
-
-    def _announce(self, job_id: str) -> bool:
-        with self._available:
-            return self._store.ends.announce(job_id)
 
     on_head = on_get
 
@@ -176,6 +170,12 @@ class Job:
         # If it is not there, the call whose answer got lost has deleted it, or there was nothing to delete.
         with suppress(JobNotFound):
             self._store.delete(job_id)
+
+
+def _announce(store: JobStore, available: Availability, job_id: str) -> bool:
+    """Have the end of the job told; return whether it has ended already."""
+    with available:
+        return store.ends.announce(job_id)
 
 
 def _is_known(req: falcon.Request, resp: falcon.Response) -> bool:

@@ -7,7 +7,11 @@ import pytest
 import redis
 
 from jobworker.cli.chaos.proxy import Proxy
+from jobworker.store.claims import Claim
+from jobworker.store.retention import Retention
 from tests.support.redis_server import RedisServer, running_replica
+from tests.support.redis_source import real_source
+from tests.support.world import Supervisor, World
 
 
 @pytest.fixture
@@ -31,3 +35,22 @@ def replica(own_server: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
     """A replica of the test's own server."""
     with running_replica(own_server, tmp_path / "replica") as replica:
         yield replica
+
+
+@pytest.fixture
+def world(redis_server: RedisServer) -> Iterator[World]:
+    """Both sides of the store on the shared server, beside whatever else runs on it."""
+    world = World(real_source(redis_server.port), Retention())
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def alpha(world: World) -> Supervisor:
+    return world.register("alpha")
+
+
+@pytest.fixture
+def claim(world: World, alpha: Supervisor) -> Claim:
+    world.enqueue()
+    return alpha.claim_one()

@@ -10,11 +10,9 @@ import msgspec
 import pytest
 
 from jobworker.api.audience import MOST_LISTENERS
-from jobworker.store.retention import Retention
 from jobworker.store.states import Outcome
 from tests.support.api_process import ApiProcess, running_api
 from tests.support.redis_server import RedisServer
-from tests.support.redis_source import real_source
 from tests.support.waiting import wait_until
 from tests.support.world import World
 
@@ -22,13 +20,6 @@ pytestmark = pytest.mark.real
 
 #: Fewer than clients that listen.
 THREADS = 2
-
-
-@pytest.fixture
-def world(redis_server: RedisServer) -> Iterator[World]:
-    world = World(real_source(redis_server.port), Retention())
-    yield world
-    world.close()
 
 
 @pytest.fixture

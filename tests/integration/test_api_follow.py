@@ -11,12 +11,10 @@ import pytest
 
 from jobworker.store.claims import Claim
 from jobworker.store.report import LogChunk
-from jobworker.store.retention import Retention
 from jobworker.store.states import Outcome
 from tests.support.api_process import ApiProcess, running_api
 from tests.support.command import Command
 from tests.support.redis_server import RedisServer
-from tests.support.redis_source import real_source
 from tests.support.waiting import wait_until
 from tests.support.watched_redis import START_MS
 from tests.support.world import Supervisor, World
@@ -25,24 +23,6 @@ pytestmark = pytest.mark.real
 
 #: An API with one place for a follower.
 FEW_THREADS = 4
-
-
-@pytest.fixture
-def world(redis_server: RedisServer) -> Iterator[World]:
-    world = World(real_source(redis_server.port), Retention())
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def alpha(world: World) -> Supervisor:
-    return world.register("alpha")
-
-
-@pytest.fixture
-def claim(world: World, alpha: Supervisor) -> Claim:
-    world.enqueue()
-    return alpha.claim_one()
 
 
 @pytest.fixture

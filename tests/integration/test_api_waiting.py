@@ -11,11 +11,9 @@ import pytest
 
 from jobworker.cli.chaos.proxy import Proxy
 from jobworker.store.claims import Claim
-from jobworker.store.retention import Retention
 from jobworker.store.states import Outcome
 from tests.support.api_process import ApiProcess, running_api
 from tests.support.redis_server import RedisServer
-from tests.support.redis_source import real_source
 from tests.support.reply import Reply
 from tests.support.waiting import wait_until
 from tests.support.world import Supervisor, World
@@ -24,24 +22,6 @@ pytestmark = pytest.mark.real
 
 #: Fewer than clients that wait.
 THREADS = 2
-
-
-@pytest.fixture
-def world(redis_server: RedisServer) -> Iterator[World]:
-    world = World(real_source(redis_server.port), Retention())
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def alpha(world: World) -> Supervisor:
-    return world.register("alpha")
-
-
-@pytest.fixture
-def claim(world: World, alpha: Supervisor) -> Claim:
-    world.enqueue()
-    return alpha.claim_one()
 
 
 @pytest.fixture
